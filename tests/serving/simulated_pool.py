@@ -10,7 +10,7 @@ from vitrine_serving.gateway.upstream import outliers
 from vitrine_serving.gateway.upstream.ejection import (
     EjectionSettings,
     OutlierEjection,
-    Standing,
+    ServerStanding,
     State,
 )
 
@@ -50,7 +50,7 @@ class SimulatedPool:
 
     def __post_init__(self) -> None:
         self.ejection.note_servers(self.count)
-        self.standings = [Standing(f"server {n}", self.ejection) for n in range(self.count)]
+        self.standings = [ServerStanding(f"server {n}", self.ejection) for n in range(self.count)]
         self.calls = [0] * self.count
         self.chance = random.Random(self.seed)
         self._in_flight: list[tuple[float, int, int, float, int]] = []

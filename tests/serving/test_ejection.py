@@ -9,7 +9,7 @@ from vitrine_serving.gateway.upstream import outliers
 from vitrine_serving.gateway.upstream.ejection import (
     EjectionSettings,
     OutlierEjection,
-    Standing,
+    ServerStanding,
 )
 
 ILL_FROM_S = 60.0
@@ -79,10 +79,10 @@ def test_it_is_tried_a_little_less_often_each_time_and_back_when_well(ill):
 
 def test_the_time_falls_again():
     """Each ten seconds for which a server is well take one time off."""
-    finding = outliers.Finding("failures", "", 1.0)
+    finding = outliers.Outlier("failures", "", 1.0)
     ejection = OutlierEjection(EjectionSettings())
     ejection.note_servers(2)
-    one, other = Standing("one", ejection), Standing("other", ejection)
+    one, other = ServerStanding("one", ejection), ServerStanding("other", ejection)
     one.times, one.back_s = 4, 100.0
     ejection.leave_alone(one, finding, 125.0)  # well for two times ten seconds
     assert (one.times, one.until_s) == (3, 155.0)
@@ -149,7 +149,7 @@ def test_larger_batches_do_not_make_a_server_slow():
     as quick as the other."""
     ejection = OutlierEjection(EjectionSettings())
     ejection.note_servers(2)
-    one, other = Standing("one", ejection), Standing("other", ejection)
+    one, other = ServerStanding("one", ejection), ServerStanding("other", ejection)
     for n in range(600):
         for each, large_ones in ((one, 9), (other, 1)):
             is_large = n % 10 < large_ones
@@ -164,7 +164,7 @@ def test_a_model_that_fails_everywhere_is_no_servers_fault():
     """Also where one server gets all of its calls, by turns with those of another model."""
     ejection = OutlierEjection(EjectionSettings())
     ejection.note_servers(2)
-    one, other = Standing("one", ejection), Standing("other", ejection)
+    one, other = ServerStanding("one", ejection), ServerStanding("other", ejection)
     for n in range(300):
         one.note_call((("Predict", b"broken", 12), n, n + 0.01, outliers.FAULT))
         other.note_call((("Predict", b"well", 12), n, n + 0.01, outliers.OK))
@@ -176,7 +176,7 @@ def test_a_start_is_one_failure():
     """A server that is started again fails all that it had in hand, and the breaker's probes."""
     ejection = OutlierEjection(EjectionSettings())
     ejection.note_servers(2)
-    one, other = Standing("one", ejection), Standing("other", ejection)
+    one, other = ServerStanding("one", ejection), ServerStanding("other", ejection)
     for n in range(100):
         outcome = outliers.FAILED if n < 40 else outliers.OK
         one.note_call((("Predict", b"mlp", 12), n, n + 0.01, outcome))

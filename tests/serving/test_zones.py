@@ -71,12 +71,12 @@ def test_who_is_in_the_zone():
     """All addresses behind a name are where the name is; sockets of this machine always are near,
     and without a zone of one's own nobody is."""
     told = ("models:8500@x", "b:1@y", "c:1", "ttrpc:/run/a", "unix:/run/b@y")
-    zones = Zones("x", told)
-    assert zones.is_own(ServerEndpoint("10.0.0.1:8500", "models:8500"))
-    assert not zones.is_own(ServerEndpoint("10.0.0.2:8500", "others:8500"))
-    near = [zones.is_own(ServerEndpoint(each)) for each in zones.addresses[1:]]
+    made = Zones("x", told)
+    assert made.is_own(ServerEndpoint("10.0.0.1:8500", "models:8500"))
+    assert not made.is_own(ServerEndpoint("10.0.0.2:8500", "others:8500"))
+    near = [made.is_own(ServerEndpoint(each)) for each in made.addresses[1:]]
     assert near == [False, False, True, True]
-    assert not any(Zones("", told).is_own(ServerEndpoint(each)) for each in zones.addresses)
+    assert not any(Zones("", told).is_own(ServerEndpoint(each)) for each in made.addresses)
 
 
 def test_half_of_the_near_ones_must_be_there():

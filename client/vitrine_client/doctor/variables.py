@@ -158,9 +158,8 @@ CHECKS: dict[str, Wrong] = {
     "PEERS": _value("the number of gateways, or HOST:PORT, a name for all of them", checked_peers),
     "RETRY_BUDGET": _number(0, 1),
     "DRAIN_S": _number(0, 3600),
-    "EJECTION_S": _number(0, _DAY_S),
-    "ZONE": _value("the name of a zone, such as zone-a", checked_zone),
-    "CONNECTION_MAX_AGE_S": _number(0, _DAY_S),
+    **dict.fromkeys(("CONNECTION_MAX_AGE_S", "EJECTION_S"), _number(0, _DAY_S)),
+    "ZONE": _value("a zone's name, as Kubernetes has them", checked_zone),
     "PREDICTION_LOG_SAMPLE": _value(
         "a share above 0, 1 at most", lambda text: 0 < float(text) <= 1
     ),

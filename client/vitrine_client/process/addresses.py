@@ -38,9 +38,6 @@ _NO_PORT = re.compile(r"[^:\[\]]*:(?![0-9]*$).*", re.DOTALL)
 _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
 """No part of a gateway's URL: blanks, control characters, a query, a fragment, an empty label."""
 
-_LOCAL = (local_sockets.SCHEME, "unix:", "unix-abstract:")
-"""Beginnings of addresses on this machine, in whose paths an @ is one."""
-
 _ZONE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
 
@@ -249,15 +246,10 @@ def checked_model_servers(text: str) -> tuple[str, ...]:
     return tuple(map(checked_model_server, named or (text,)))
 
 
-def is_local(address: str) -> bool:
-    """Says whether an address is a socket's on this machine."""
-    return address.startswith(_LOCAL)
-
-
 def split_zone(address: str) -> tuple[str, str]:
     """Returns the address of a model server without its zone, and the zone, empty where it has
     none."""
-    if is_local(address):
+    if local_sockets.is_local(address):
         return address, ""
     before, at, zone = address.rpartition("@")
     return (before, zone) if at else (address, "")

@@ -43,6 +43,11 @@ def are_available() -> bool:
     return hasattr(socket, "AF_UNIX") and hasattr(select, "epoll")
 
 
+def is_local(address: str) -> bool:
+    """Says whether an address is a socket's on this machine, in whose path an @ is one."""
+    return address.startswith((SCHEME, "unix:", "unix-abstract:"))
+
+
 def path_of(address: str) -> str:
     """Returns the path in an address `ttrpc:PATH`, empty for another address."""
     return address.removeprefix(SCHEME) if address.startswith(SCHEME) else ""

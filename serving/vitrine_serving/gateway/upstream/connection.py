@@ -21,7 +21,7 @@ from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 from vitrine_serving.gateway.upstream.ejection import (
     EjectionSettings,
     OutlierEjection,
-    Standing,
+    ServerStanding,
     outcome_of,
 )
 from vitrine_serving.gateway.upstream.lacking import Lacking
@@ -33,7 +33,7 @@ Metadata = Sequence[tuple[str, str]]
 """Of a gRPC call: names in lower case, values in printable ASCII."""
 
 Silence = Literal["", "hangs", "gone"]
-"""Finding about a server: it answers; it takes connections and answers nothing; it takes none."""
+"""Outlier about a server: it answers; it takes connections and answers nothing; it takes none."""
 
 _READY, _FAILED = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
@@ -111,7 +111,7 @@ class Connection:
         self,
         endpoint: ServerEndpoint,
         breaker: Breaker,
-        standing: Standing | None = None,
+        standing: ServerStanding | None = None,
         *,
         credentials: grpc.ChannelCredentials | None,
         fair_timeout_s: float,
@@ -121,7 +121,7 @@ class Connection:
         self.endpoint = endpoint
         self.name = str(endpoint)
         self.breaker = breaker
-        self.standing = standing or Standing(self.name, OutlierEjection(EjectionSettings()))
+        self.standing = standing or ServerStanding(self.name, OutlierEjection(EjectionSettings()))
         self.flights: set[Flight] = set()
         self.last_failure = ""
         self.lost = False

@@ -30,9 +30,9 @@ from vitrine_serving.gateway.upstream.outliers import (
     FAILED,
     FAULT,
     Call,
-    Finding,
+    CallSample,
     Kind,
-    Sample,
+    Outlier,
     Strictness,
     failing,
     is_suspect,
@@ -100,19 +100,19 @@ def outcome_of(code: grpc.StatusCode, ok: bool | None) -> int | None:
     return FAILED if ok is False else FAULT if code in FAULTS else None
 
 
-class Standing:
+class ServerStanding:
     """Standing of one server among the others: its last calls, and whether it is left alone."""
 
     def __init__(self, name: str, noted: "OutlierEjection") -> None:
         self.name = name
         self.state: State = ""
-        self.finding: Finding | None = None
+        self.finding: Outlier | None = None
         self.until_s = self.back_s = -math.inf
         self.times = 0
         self._noted = noted
         self._calls: deque[Call] = deque(maxlen=_KEPT)
         self._new = self._bad = 0
-        self._sample = Sample(())
+        self._sample = CallSample(())
 
     def note(self, method: str, request: bytes, started_s: float, outcome: int) -> None:
         """Notes a call that has ended now, by its outcome."""
@@ -140,19 +140,19 @@ class Standing:
         """Says whether it gets calls, where others do, with so many in flight."""
         return not self.state or (self.state == "trial" and not in_flight)
 
-    def sample(self, now_s: float) -> Sample:
+    def sample(self, now_s: float) -> CallSample:
         """Returns its last calls, from here on no longer new."""
         if self._new:
             self._new = self._bad = 0
             while self._calls and self._calls[0][2] < now_s - _OLDEST_S:
                 self._calls.popleft()
-            self._sample = Sample(list(self._calls))
+            self._sample = CallSample(list(self._calls))
         return self._sample
 
     def forget_calls(self) -> None:
         """Has it judged by the calls that follow alone."""
         self._calls.clear()
-        self._new, self._bad, self._sample = 0, 0, Sample(())
+        self._new, self._bad, self._sample = 0, 0, CallSample(())
 
 
 class OutlierEjection:
@@ -176,7 +176,7 @@ class OutlierEjection:
         """Notes how many servers there are."""
         self.is_on = bool(self._base_s) and count > 1
 
-    def judge(self, standings: Sequence[Standing], now_s: float) -> None:
+    def judge(self, standings: Sequence[ServerStanding], now_s: float) -> None:
         """Compares the servers that may be called, and decides which of them are left alone."""
         if not self.is_any_out and not any(each.has_new_calls for each in standings):
             return
@@ -191,7 +191,7 @@ class OutlierEjection:
         self._take_back(standings, now_s)
         self.is_any_out = any(each.state for each in standings)
 
-    def _end_trials(self, samples: dict[Standing, Sample], now_s: float) -> None:
+    def _end_trials(self, samples: dict[ServerStanding, CallSample], now_s: float) -> None:
         well = [sample for each, sample in samples.items() if not each.state]
         for each, sample in samples.items():
             if each.state != "trial":
@@ -202,11 +202,11 @@ class OutlierEjection:
                 log.warning("%s does as well as the others again", each.name)
                 _return(each, now_s)
 
-    def _eject(self, samples: dict[Standing, Sample], most: int, now_s: float) -> None:
+    def _eject(self, samples: dict[ServerStanding, CallSample], most: int, now_s: float) -> None:
         """Leaves alone the worst of those that are worse than others, `most` of them at most."""
         well = {each: sample for each, sample in samples.items() if not each.state}
         self.slow_from_s = slow_limits_s(list(well.values()))
-        found: list[tuple[Standing, Finding]] = []
+        found: list[tuple[ServerStanding, Outlier]] = []
         for each, kept in well.items():
             if is_suspect(kept, self.slow_from_s, WINDOW, _OUTLIER):
                 own = kept.last(WINDOW)
@@ -219,7 +219,7 @@ class OutlierEjection:
             log.warning("%s does worse than the others, and is left alone: %s", *told)
             self.leave_alone(each, finding, now_s)
 
-    def leave_alone(self, each: Standing, finding: Finding, now_s: float) -> None:
+    def leave_alone(self, each: ServerStanding, finding: Outlier, now_s: float) -> None:
         """Leaves a server alone for its time."""
         if each.times and not each.state:
             each.times = max(0, each.times - int((now_s - each.back_s) // self._base_s))
@@ -229,7 +229,7 @@ class OutlierEjection:
         each.state, each.finding = "ejected", finding
         self.counts[finding.reason] += 1
 
-    def _take_back(self, standings: Sequence[Standing], now_s: float) -> None:
+    def _take_back(self, standings: Sequence[ServerStanding], now_s: float) -> None:
         """Asks servers again that were left alone, the least bad first, where they are more than
         half by now: others are lost, or were removed."""
         out = [each for each in standings if each.state]
@@ -239,7 +239,7 @@ class OutlierEjection:
             _return(each, now_s)
 
 
-def _return(each: Standing, now_s: float) -> None:
+def _return(each: ServerStanding, now_s: float) -> None:
     each.state, each.finding, each.back_s = "", None, now_s
     each.forget_calls()
 

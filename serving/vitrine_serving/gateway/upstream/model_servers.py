@@ -40,7 +40,7 @@ from vitrine_serving.gateway.upstream.ejection import (
     EjectionSettings,
     EjectionWatch,
     OutlierEjection,
-    Standing,
+    ServerStanding,
 )
 from vitrine_serving.gateway.upstream.lacking import Lacking
 from vitrine_serving.gateway.upstream.pool import Pool
@@ -149,7 +149,7 @@ class ModelServers:
             lambda endpoint: Connection(
                 endpoint,
                 Breaker(breaker.breaker_failures, breaker.breaker_open_s),
-                Standing(str(endpoint), self._ejection),
+                ServerStanding(str(endpoint), self._ejection),
                 credentials=credentials,
                 fair_timeout_s=fair_timeout_s,
                 note_large=self._note_large,

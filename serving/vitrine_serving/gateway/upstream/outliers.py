@@ -74,7 +74,7 @@ class Strictness(NamedTuple):
     slow_share: float
 
 
-class Finding(NamedTuple):
+class Outlier(NamedTuple):
     """Finding that a server is an outlier: why, in words, and by how much."""
 
     reason: str
@@ -82,8 +82,8 @@ class Finding(NamedTuple):
     evidence: float
 
 
-class Tally:
-    """Tally of the calls of one kind to one server.
+class CallTally:
+    """CallTally of the calls of one kind to one server.
 
     Of failures in a row `spells` counts one: a server that is started again fails all that it has
     in hand, and the circuit breaker is for those that go on.
@@ -95,17 +95,17 @@ class Tally:
         """Of those that were answered, in order."""
 
 
-class Sample:
+class CallSample:
     """Sample of the last calls to one server."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls = calls
-        self.tallies: dict[Kind, Tally] = {}
+        self.tallies: dict[Kind, CallTally] = {}
         before = OK
         for kind, started_s, ended_s, outcome in calls:
             tally = self.tallies.get(kind)
             if tally is None:
-                tally = self.tallies[kind] = Tally()
+                tally = self.tallies[kind] = CallTally()
             tally.calls += 1
             if outcome == OK:
                 tally.took_s.append(ended_s - started_s)
@@ -116,9 +116,9 @@ class Sample:
         for tally in self.tallies.values():
             tally.took_s.sort()
 
-    def last(self, count: int) -> "Sample":
+    def last(self, count: int) -> "CallSample":
         """Returns the sample of the last calls alone."""
-        return self if len(self.calls) <= count else Sample(self.calls[-count:])
+        return self if len(self.calls) <= count else CallSample(self.calls[-count:])
 
     @cached_property
     def failed_share(self) -> float:
@@ -136,7 +136,7 @@ class _Compared(NamedTuple):
     bad_others: int
 
 
-def failing(own: Sample, others: Sequence[Sample], strict: Strictness) -> Finding | None:
+def failing(own: CallSample, others: Sequence[CallSample], strict: Strictness) -> Outlier | None:
     """Returns a finding where a server fails more often than others do: than the better half of
     them, as several may be ill."""
     if not own.failed_share:
@@ -148,7 +148,7 @@ def failing(own: Sample, others: Sequence[Sample], strict: Strictness) -> Findin
     return _finding("failures", "failed", compared, strict, strict.failed_share, above_others=True)
 
 
-def slow(own: Sample, others: Sequence[Sample], strict: Strictness) -> Finding | None:
+def slow(own: CallSample, others: Sequence[CallSample], strict: Strictness) -> Outlier | None:
     """Returns a finding where most calls to a server take far longer than those to others, and did
     so more than once: of a pause, all that was in hand tells the same."""
     compared, limits_s = [], {}
@@ -174,7 +174,7 @@ def _slow_from_s(median_s: float) -> float:
     return max(_SLOW_TIMES * median_s, median_s + _SLOW_S)
 
 
-def slow_limits_s(samples: Sequence[Sample]) -> dict[Kind, float]:
+def slow_limits_s(samples: Sequence[CallSample]) -> dict[Kind, float]:
     """Returns for each kind the seconds above which a call is slow, by the medians of the faster
     quarter of the servers: what `slow` finds takes longer."""
     medians: dict[Kind, list[float]] = {}
@@ -187,7 +187,9 @@ def slow_limits_s(samples: Sequence[Sample]) -> dict[Kind, float]:
     }
 
 
-def is_suspect(kept: Sample, limits_s: dict[Kind, float], count: int, strict: Strictness) -> bool:
+def is_suspect(
+    kept: CallSample, limits_s: dict[Kind, float], count: int, strict: Strictness
+) -> bool:
     """Says whether the last `count` calls of a sample are worth a comparison, which costs more."""
     failed = sum(tally.failed for tally in kept.tallies.values())
     late = sum(
@@ -196,7 +198,7 @@ def is_suspect(kept: Sample, limits_s: dict[Kind, float], count: int, strict: St
     return failed >= strict.bad or late >= strict.slow_share * min(count, len(kept.calls))
 
 
-def _failures(own: Sample, others: Sequence[Sample]) -> Iterator[_Compared]:
+def _failures(own: CallSample, others: Sequence[CallSample]) -> Iterator[_Compared]:
     """Yields counts by kind; kinds that are rare here and there are taken together."""
     rare = [0, 0, 0, 0]
     for kind, tally in own.tallies.items():
@@ -223,7 +225,7 @@ def _finding(
     share: float,
     *,
     above_others: bool = False,
-) -> Finding | None:
+) -> Outlier | None:
     """Returns the finding of a comparison, if it is one."""
     calls = sum(each.calls for each in compared)
     bad = sum(each.bad for each in compared)
@@ -238,7 +240,7 @@ def _finding(
     if evidence < strict.evidence or bad < least * calls:
         return None
     told = f"{bad} of {calls} calls {words}, of like ones to others {bad_others} of {others}"
-    return Finding(reason, told, evidence)
+    return Outlier(reason, told, evidence)
 
 
 def _evidence(found: float, calls: int, like: float, weight: float) -> float:

@@ -13,7 +13,8 @@ gets more than twice what it had when all of them were well.
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from vitrine_client.process.addresses import is_local, split_zone
+from vitrine_client.process.addresses import split_zone
+from vitrine_client.process.local_sockets import is_local
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
