@@ -21,6 +21,7 @@ from harness.waiting import wait_for
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.inference.decoding.processes import NAME
+from vitrine_serving.stack import gateway_command
 
 PREDICT = "/v1/models/mlp:predict"
 COMMAND = (sys.executable, "-m", "vitrine_serving", "gateway")
@@ -88,18 +89,25 @@ class Gateway:
 
 @contextmanager
 def gateway(
-    model_server: str, log: Path | None = None, *, workers: int = 2, **settings: object
+    model_server: str,
+    log: Path | None = None,
+    *,
+    workers: int = 2,
+    before: tuple[str, ...] = (),
+    **settings: object,
 ) -> Iterator[Gateway]:
     """Runs a gateway with `workers` processes before the model server at an address.
 
-    `settings` are by their names in lower case; `log` is where it writes to.
+    `settings` are by their names in lower case; `log` is where it writes to. The words `before` its
+    command have it run in the same process: it is the one that `vitrine-serve up` starts and
+    `vitrine-serve gateway` becomes. Not to import that command, too, is a third of a start.
     """
-    settings = {"port": free_port(), "models": "mlp"} | settings
+    settings = {"port": free_port(), "models": "mlp", "host": "127.0.0.1"} | settings
     told = variables(model_server=model_server, workers=workers, **settings)
     with TemporaryDirectory() as folder:
         log = log or Path(folder) / "log"
-        with running(COMMAND, log, told) as process:
-            started = Gateway(f"127.0.0.1:{settings['port']}", process, log)
+        with running((*before, *gateway_command()), log, told) as process:
+            started = Gateway(f"{settings['host']}:{settings['port']}", process, log)
             wait_until_up(process, log, lambda: started.serves(workers), "the gateway")
             yield started
 

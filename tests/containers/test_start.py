@@ -70,8 +70,8 @@ class Container:
             )
 
     def start(self, *within: str) -> list[str]:
-        """Runs it, by the command `within` if there is one, until the server is started, and
-        returns the server's flags."""
+        """Runs it, by the command `within` if there is one, until the server is started; returns
+        the server's flags."""
         self.run(*within)
         wait_for((self.folder / "tmp/started").exists, LONGEST_S, "the server")
         return (self.folder / "tmp/started").read_text().splitlines()

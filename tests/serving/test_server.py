@@ -113,7 +113,7 @@ def test_threads_of_a_session(session, intra_op, inter_op, threads):
 
 def test_monitoring_packing_and_health(base, tmp_path):
     """The metrics of both sides, where the file says; packed answers where the flag does; as many
-    threads as are asked for."""
+    threads as are asked for, and no Keras."""
     monitoring = tmp_path / "monitoring.config"
     monitoring.write_text('prometheus_config { enable: true path: "/metrics" }')
     flags = [*one_model(base), f"--monitoring_config_file={monitoring}"]
@@ -125,6 +125,9 @@ def test_monitoring_packing_and_health(base, tmp_path):
         assert answer.outputs["y"].tensor_content
         send_odd_encoding(server)
         assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) >= 80
+        libraries = Path(f"/proc/{server.pid}/maps").read_text()
+        assert "libtensorflow" in libraries
+        assert "/optree/" not in libraries  # Keras': a fifth of the start, and 50 MB
         url = f"http://{server.rest_address}"
         body = {"instances": [1.0]}
         assert requests.post(f"{url}/v1/models/half:predict", json=body, timeout=30).ok
@@ -253,25 +256,34 @@ def test_the_local_socket_of_the_next_server(base, tmp_path):
             assert beside.exists()
 
 
-@pytest.mark.slow
-def test_no_warm_up_and_other_tags(base, tmp_path):
-    """Warm-up can be left out; a graph with other tags is not found, and the status says so."""
+@pytest.fixture
+def cold(base, tmp_path) -> list[str]:
+    """Flags for a version whose warm-up fails."""
     version = shutil.copytree(base / "half" / "1", tmp_path / "half" / "1")
     (version / "assets.extra").mkdir()
     (version / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"garbage" * 9)
-    flags = ["--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
-    with model_server(tmp_path / "log", *flags, "--enable_model_warmup=false") as server:
+    return ["--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
+
+
+@pytest.mark.wide  # beside tests/contract/cases/started.py, which has a server without warm-up
+def test_no_warm_up(cold, tmp_path):
+    with model_server(tmp_path / "log", *cold, "--enable_model_warmup=false") as server:
         assert predict(server).outputs
-    once = ["--max_num_load_retries=0"]
-    for flag, message in (
-        ("--saved_model_tags=gpu", "tags"),
-        ("--saved_model_tags=serve", "warmup"),
-    ):
-        with model_server(tmp_path / "log", *flags, *once, flag) as server:
-            url = f"http://{server.rest_address}/v1/models/half"
-            (found,) = requests.get(url, timeout=30).json()["model_version_status"]
-            assert found["state"] == "END"
-            assert message in found["status"]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    # Of warm-ups that fail, and what the status says then, tests/contract has cases.
+    [("gpu", "tags"), pytest.param("serve", "warmup", marks=pytest.mark.wide)],
+)
+def test_tags(cold, tmp_path, tags, message):
+    """A graph with other tags is not found, and the status says so; with these it is warmed up."""
+    flags = [*cold, "--max_num_load_retries=0", f"--saved_model_tags={tags}"]
+    with model_server(tmp_path / "log", *flags) as server:
+        url = f"http://{server.rest_address}/v1/models/half"
+        (found,) = requests.get(url, timeout=30).json()["model_version_status"]
+        assert found["state"] == "END"
+        assert message in found["status"]["error_message"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from vitrine_client.errors import RequestTimeout, Unauthorized
 from vitrine_client.tfserving.messages import code_for_status
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import GrpcMethod
+from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
 from vitrine_serving.gateway.server.connections import jittered
 from vitrine_serving.gateway.server.grpc_bounds import OpenStreams, read_next
 from vitrine_serving.gateway.server.grpc_calls import (
@@ -21,7 +22,8 @@ from vitrine_serving.gateway.server.grpc_calls import (
 )
 
 AT_ONCE = 16
-"""Requests of a stream that are in hand at a time; no more are read."""
+"""Requests of a stream that are in hand at a time; no more are read, nor any behind a large one,
+which is counted, or refused, before the next takes memory."""
 
 _OLD = "The stream has been open for as long as one may; open another"
 _ENDING = "The gateway is ending; open another stream"
@@ -132,7 +134,11 @@ class _Stream:
                 if content is None:
                     return
                 timeout_s = None
-                self._tasks.put_nowait(asyncio.create_task(self._reply(content)))
+                task = asyncio.create_task(self._reply(content))
+                self._tasks.put_nowait(task)
+                if len(content) > LARGE_BYTES:
+                    del content
+                    await asyncio.wait({task})
         except RequestTimeout as error:
             self._late = error
         except (asyncio.CancelledError, grpc.aio.AbortError, asyncio.InvalidStateError):
