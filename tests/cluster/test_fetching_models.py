@@ -1,4 +1,4 @@
-"""fetch.sh, which an init container runs: a web server's files with right checksums, and wrong ones.
+"""fetch.sh, which an init container runs: files with right checksums, with wrong ones, and cut off.
 
 It runs with rclone itself, in the shells that are here: images have busybox, Debian has dash.
 """
@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from harness.paths import ROOT
+from harness.ports import free_port
+from harness.processes import running, said, wait_until_up
 from tests.cluster.tools import program
 
 SCRIPT = ROOT / "deploy/kubernetes/components/models-fetch/fetch.sh"
@@ -65,7 +67,8 @@ class Fetch:
         sums = [f"{hashlib.sha256(c).hexdigest()}  {name}" for name, c in self.files.items()]
         (self.folder / "SHA256SUMS").write_text("\n".join(sums if lines is None else lines) + "\n")
 
-    def run(self) -> "subprocess.CompletedProcess[str]":
+    def run(self, asked: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+        """Runs the script, with variables beside those that an init container has."""
         port = self.server.server_address[1]
         rclone = program("rclone")
         return subprocess.run(
@@ -79,7 +82,8 @@ class Fetch:
                 "HOME": str(self.folder),
                 "RETRIES": "1",
                 "RCLONE_LOW_LEVEL_RETRIES": "1",
-            },
+            }
+            | (asked or {}),
             capture_output=True,
             text=True,
             timeout=120,
@@ -200,3 +204,26 @@ def test_a_list_that_is_none(fetch, lines):
 def test_no_list(fetch):
     (fetch.folder / "SHA256SUMS").unlink()
     assert fetch.run().stderr.startswith("fetch.sh: there is no ")
+
+
+def test_from_what_speaks_like_s3(fetch):
+    """By credentials of the surroundings, as a cloud gives them to a pod."""
+    (fetch.folder / "buckets").mkdir()
+    (fetch.folder / "web").rename(fetch.folder / "buckets/models")
+    address, log = f"127.0.0.1:{free_port()}", fetch.folder / "log"
+    command = [program("rclone"), "serve", "s3", "--auth-key", "a-key,a-secret", "--addr", address]
+    asked = {
+        "SOURCE": f":s3,provider=Rclone,endpoint='http://{address}',env_auth=true:models",
+        "AWS_ACCESS_KEY_ID": "a-key",
+        "AWS_SECRET_ACCESS_KEY": "a-secret",
+    }
+    surroundings = {"RCLONE_CONFIG": os.devnull, "HOME": str(fetch.folder)}
+    with running([*command, fetch.folder / "buckets"], log, surroundings) as process:
+        wait_until_up(process, log, lambda: "Starting s3 server" in said(log), "rclone's S3")
+        done = fetch.run(asked)
+        assert done.returncode == 0, done.stderr
+        assert fetch.fetched() == FILES
+        shutil.rmtree(fetch.target)
+        fetch.target.mkdir()
+        assert fetch.run(asked | {"AWS_SECRET_ACCESS_KEY": "another"}).returncode == 1
+        assert list(fetch.target.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Manifests of deploy/kubernetes and deploy/kserve: what kubectl renders is what is checked, and valid.
+"""Manifests of deploy/kubernetes and deploy/kserve: rendered by kubectl, checked, and valid.
 
 The checks run on the rendered files wherever tests run; kubectl and the schemas are for
 `make test-cluster`.
@@ -14,8 +14,8 @@ import yaml
 from harness.paths import ROOT
 from tests.cluster.manifests import rendering
 from tests.cluster.manifests.checks import findings
+from tests.cluster.manifests.measuring import ADAPTER, metrics, unknown_metrics
 from tests.cluster.manifests.objects import Objects
-from tests.cluster.manifests.service import ADAPTER, metrics, unknown_metrics
 from tests.cluster.tools import program
 from tests.test_locks import versions
 

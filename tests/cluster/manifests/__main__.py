@@ -17,8 +17,8 @@ def main(environment: Path, record: bool) -> int:
     kubectl = environment / "bin/kubectl"
     if not kubectl.exists():
         print(
-            "No kubectl here: requirements/cluster.txt cannot be installed. Only the rendered files "
-            "in tests/cluster/rendered are checked, and by no schema"
+            "No kubectl here: requirements/cluster.txt cannot be installed. Only the rendered "
+            "files in tests/cluster/rendered are checked, and by no schema"
         )
         faults = [said for name in rendering.all_names() for said in _found(name, rendering.held(name))]
         return _end(faults, 69)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tests.cluster.manifests import (
     custom,
+    measuring,
     network,
     pods,
     references,
@@ -46,7 +47,8 @@ CHECKS: tuple[Check, ...] = (
     service.probed,
     service.addresses,
     service.fetched,
-    service.measured,
+    measuring.measured,
+    measuring.scraped,
     custom.fields,
 )
 
@@ -57,7 +59,7 @@ def findings(objects: Objects) -> list[str]:
 
 
 def _said(check: Check, objects: Objects) -> Iterator[str]:
-    """Yields what a check finds; one that stumbles finds that objects lack what they should have."""
+    """Yields what a check finds; one that stumbles finds that an object lacks something."""
     try:
         yield from check(objects)
     except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:

@@ -12,34 +12,35 @@ ANYWHERE = {DNS, HTTPS}
 
 
 def policies(objects: Objects) -> Iterator[str]:
-    """NetworkPolicies of no pod, that let in by ports that are not there, or that say two things."""
+    """NetworkPolicies of no pod, that name ports that are not there, or that say two things."""
     for one in objects.of("NetworkPolicy"):
         spec = one.get("spec") or {}
-        found = _of(objects, one)
-        if not found:
+        if not _of(objects, one):
             yield f"{title(one)}: its podSelector matches no pod"
-        types = spec.get("policyTypes") or []
         for name in ("Ingress", "Egress"):
-            if name.lower() in spec and name not in types:
+            if name.lower() in spec and name not in (spec.get("policyTypes") or []):
                 yield f"{title(one)} has rules of {name}, and not the type"
         for rule in spec.get("ingress") or []:
             yield from _open(one, rule)
             yield from _peers(objects, one, rule.get("from") or [])
-            yield from _ports(one, rule, found)
+            yield from _ports(one, rule, _of(objects, one))
         for rule in spec.get("egress") or []:
             yield from _open(one, rule)
-            if not rule.get("to") and _numbers(rule) - ANYWHERE:
-                yield f"{title(one)} lets out to anybody at {sorted(_numbers(rule) - ANYWHERE)}"
-            yield from _peers(objects, one, rule.get("to") or [])
-            for peer in rule.get("to") or []:
-                if "podSelector" in peer and "namespaceSelector" not in peer:
-                    to = objects.selected(peer["podSelector"], namespace(one))
-                    yield from _ports(one, rule, to)
-    for pod in objects.pods:
-        if objects.is_served(pod):
-            for kind in ("Ingress", "Egress"):
-                if not _for(objects, pod, kind):
-                    yield f"{pod.title}: no NetworkPolicy has its {kind}"
+            yield from _out(objects, one, rule)
+    for pod in filter(objects.is_served, objects.pods):
+        for kind in ("Ingress", "Egress"):
+            if not _for(objects, pod, kind):
+                yield f"{pod.title}: no NetworkPolicy has its {kind}"
+
+
+def _out(objects: Objects, policy: Object, rule: Object) -> Iterator[str]:
+    if not rule.get("to") and _numbers(rule) - ANYWHERE:
+        yield f"{title(policy)} lets out to anybody at {sorted(_numbers(rule) - ANYWHERE)}"
+    yield from _peers(objects, policy, rule.get("to") or [])
+    for peer in rule.get("to") or []:
+        if "podSelector" in peer and "namespaceSelector" not in peer:
+            pods = objects.selected(peer["podSelector"], namespace(policy))
+            yield from _ports(policy, rule, pods)
 
 
 def _open(policy: Object, rule: Object) -> Iterator[str]:
@@ -85,9 +86,9 @@ def _peers(objects: Objects, policy: Object, peers: list[Object]) -> Iterator[st
     for peer in peers:
         if "ipBlock" in peer and len(peer) > 1:
             yield f"{title(policy)}: an ipBlock has no selector beside it"
-        if "podSelector" in peer and "namespaceSelector" not in peer:
-            if not objects.selected(peer["podSelector"], namespace(policy)):
-                yield f"{title(policy)}: a podSelector of its rules matches no pod"
+        is_here = "podSelector" in peer and "namespaceSelector" not in peer
+        if is_here and not objects.selected(peer["podSelector"], namespace(policy)):
+            yield f"{title(policy)}: a podSelector of its rules matches no pod"
 
 
 def _ports(policy: Object, rule: Object, pods: list[Pod]) -> Iterator[str]:
@@ -169,7 +170,7 @@ def _is_anybody(peers: list[Object] | None) -> bool:
 
 
 def accepts_others(objects: Objects, pod: Pod, port: int) -> bool:
-    """Says whether a pod's policies let others in by a port than its peers: all, or some namespace."""
+    """Says whether a pod's policies let others than its peers in by a port."""
     into = _for(objects, pod, "Ingress")
     return not into or any(
         (not rule.get("from") or any("podSelector" not in one for one in rule["from"]))

@@ -110,27 +110,29 @@ def _named_paths(container: Container) -> Iterator[str]:
 def _references(objects: Objects, container: Container) -> Iterator[str]:
     where = container.pod.namespace
     for one in container.spec.get("env") or []:
-        if "value" in one and "valueFrom" in one:
+        source = one.get("valueFrom") or {}
+        if "value" in one and source:
             yield f"{container.title}: {one.get('name')} has a value and is from elsewhere"
-        path = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
+        path = (source.get("fieldRef") or {}).get("fieldPath")
         if path is not None and not _FIELDS.fullmatch(path):
             yield f"{container.title}: {one.get('name')}: a pod has no {path}"
-    sources = [(one.get("valueFrom") or {}) for one in container.spec.get("env") or []]
-    for one in sources:
-        for source, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-            ref = one.get(source)
-            if ref and not ref.get("optional"):
-                found = objects.find(kind, str(ref.get("name")), where)
-                if ref.get("key") not in keys_of(found):
-                    yield f"{container.title}: there is no {kind}/{ref.get('name')}: {ref.get('key')}"
+        for kind, ref in _needed(source, "KeyRef"):
+            if ref.get("key") not in keys_of(objects.find(kind, str(ref.get("name")), where)):
+                yield f"{container.title}: there is no {kind}/{ref.get('name')}: {ref.get('key')}"
     for one in container.spec.get("envFrom") or []:
-        for source, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-            ref = one.get(source)
-            if ref and not ref.get("optional"):
-                if not objects.find(kind, str(ref.get("name")), where):
-                    yield f"{container.title}: there is no {kind}/{ref.get('name')}"
+        for kind, ref in _needed(one, "Ref"):
+            if not objects.find(kind, str(ref.get("name")), where):
+                yield f"{container.title}: there is no {kind}/{ref.get('name')}"
     for path in _named_paths(container):
         yield from _file_in_config(objects, container, path)
+
+
+def _needed(source: Object, ending: str) -> Iterator[tuple[str, Object]]:
+    """Yields the kinds and references of what has to be there."""
+    for begins, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+        ref = source.get(f"{begins}{ending}")
+        if ref and not ref.get("optional"):
+            yield kind, ref
 
 
 def _file_in_config(objects: Objects, container: Container, path: str) -> Iterator[str]:

@@ -173,30 +173,32 @@ def _scaled(objects: Objects, one: Object) -> Pod | None:
 def scaling(objects: Objects) -> Iterator[str]:
     """Scalers of no workload, two for one, or whose numbers somebody else sets as well."""
     for one in objects.of("HorizontalPodAutoscaler", "ScaledObject"):
-        spec = one["spec"]
         pod = _scaled(objects, one)
-        if not (spec.get("metrics") or spec.get("triggers")):
-            yield f"{title(one)} has no metric"
-        yield from (f"{title(one)}: {said}" for said in _behavior(spec.get("behavior") or {}))
-        least = spec.get("minReplicas", spec.get("minReplicaCount", 1))
-        most = spec.get("maxReplicas", spec.get("maxReplicaCount", 100))
-        if not 0 < least <= most:
-            yield f"{title(one)} scales from {least} to {most}"
+        yield from (f"{title(one)}: {said}" for said in _scaler(one["spec"]))
         if pod is None:
-            yield f"{title(one)}: there is no {'/'.join(_named(spec))}"
+            yield f"{title(one)}: there is no {'/'.join(_named(one['spec']))}"
             continue
         if len(_scalers(objects, pod)) > 1:
             yield f"{pod.title} has several scalers, {title(one)} among them"
         if "replicas" in pod.owner["spec"]:
             yield f"{pod.title} has replicas, which {title(one)} sets"
-        for metric in spec.get("metrics") or []:
+        for metric in one["spec"].get("metrics") or []:
             yield from (f"{title(one)}: {said}" for said in _metric(pod, metric))
-        for trigger in spec.get("triggers") or []:
+        for trigger in one["spec"].get("triggers") or []:
             yield from (f"{title(one)}: {said}" for said in _trigger(pod, trigger))
-    for pod in objects.pods:
-        if pod.owner.get("kind") in _SCALED and objects.is_served(pod):
-            if _replicas(objects, pod) < 2:
-                yield f"{pod.title} is one pod, and nobody answers while it is replaced"
+    for pod in filter(objects.is_served, objects.pods):
+        if pod.owner.get("kind") in _SCALED and _replicas(objects, pod) < 2:
+            yield f"{pod.title} is one pod, and nobody answers while it is replaced"
+
+
+def _scaler(spec: Object) -> Iterator[str]:
+    least = spec.get("minReplicas", spec.get("minReplicaCount", 1))
+    most = spec.get("maxReplicas", spec.get("maxReplicaCount", 100))
+    if not 0 < least <= most:
+        yield f"scales from {least} to {most}"
+    if not (spec.get("metrics") or spec.get("triggers")):
+        yield "has no metric"
+    yield from _behavior(spec.get("behavior") or {})
 
 
 def _behavior(behavior: Object) -> Iterator[str]:
@@ -208,7 +210,7 @@ def _behavior(behavior: Object) -> Iterator[str]:
             yield f"{name} has no policy"
         for policy in rules.get("policies") or []:
             if not (policy.get("value", 0) > 0 and 0 < policy.get("periodSeconds", 0) <= 1800):
-                yield f"{name}: a policy of {policy.get('value')} in {policy.get('periodSeconds')} s"
+                yield f"{name}: a policy of {policy.get('value')} a {policy.get('periodSeconds')} s"
 
 
 def _named(spec: Object) -> list[str]:
@@ -318,25 +320,29 @@ def labels(objects: Objects) -> Iterator[str]:
     for one in objects:
         for path, value in walk(one):
             if path[-1:] and path[-1] in _SELECTORS and isinstance(value, dict):
-                selects = value if one.get("kind") == "Service" else value.get("matchLabels") or {}
-                if path[-1] == "namespaceSelector":
-                    continue
-                if NAME not in selects:
+                of_labels = value.get("matchLabels") or {}
+                if NAME not in (value if one.get("kind") == "Service" else of_labels):
                     yield f"{title(one)}: {path[-1]} has no {NAME}, and so matches pods of others"
         given = one.get("metadata", {}).get("labels") or {}
         if one.get("kind") not in _MADE and NAME not in given:
             yield f"{title(one)} has no label {NAME}"
     for pod in objects.pods:
-        given = pod.owner.get("metadata", {}).get("labels") or {}
-        for key in (NAME, COMPONENT):
-            if not pod.is_runtime and given.get(key) != pod.labels.get(key):
-                yield f"{pod.title}: {key} is {given.get(key)!r}, and {pod.labels.get(key)!r} of its pods"
-        roles = [one.role for one in pod.containers if one.is_model_server]
-        holds = {"sidecar": "sidecar", "main": "alone"}.get(roles[0]) if roles else None
-        for owner in [] if pod.is_runtime else [pod.owner, *_scalers(objects, pod)]:
-            told = (owner["metadata"].get("labels") or {}).get(_HOLDS)
-            if told != holds and owner.get("kind") != "ScaledObject":
-                yield f"{title(owner)}: {_HOLDS} is {told!r}, and its model server {holds!r}"
+        if not pod.is_runtime:
+            yield from _told(objects, pod)
+
+
+def _told(objects: Objects, pod: Pod) -> Iterator[str]:
+    """A workload's own labels, by which components find it, are those of its pods."""
+    given = pod.owner.get("metadata", {}).get("labels") or {}
+    for key in (NAME, COMPONENT):
+        if given.get(key) != pod.labels.get(key):
+            yield f"{pod.title}: {key} is {given.get(key)!r}, and {pod.labels.get(key)!r} of pods"
+    roles = [one.role for one in pod.containers if one.is_model_server]
+    holds = {"sidecar": "sidecar", "main": "alone"}.get(roles[0]) if roles else None
+    for owner in (pod.owner, *_scalers(objects, pod)):
+        told = (owner["metadata"].get("labels") or {}).get(_HOLDS)
+        if told != holds and owner.get("kind") != "ScaledObject":
+            yield f"{title(owner)}: {_HOLDS} is {told!r}, and its model server {holds!r}"
 
 
 _SELECTORS = ("selector", "podSelector", "labelSelector")
@@ -361,7 +367,8 @@ def namespaces(objects: Objects) -> Iterator[str]:
     """Objects that are applied to other namespaces than the rest."""
     found = {namespace(one) for one in objects if one.get("kind") not in _OF_CLUSTERS}
     if len(found) > 1:
-        yield f"objects are in several namespaces: {', '.join(sorted(each or '-' for each in found))}"
+        listed = ", ".join(sorted(each or "-" for each in found))
+        yield f"objects are in several namespaces: {listed}"
     for one in objects.of("Namespace"):
         if found - {one["metadata"]["name"]}:
             yield f"{title(one)}: the rest is elsewhere"

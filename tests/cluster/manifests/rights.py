@@ -1,4 +1,4 @@
-"""Rights of pods, as the Pod Security Standard "restricted" has them and beyond, and what they may use."""
+"""Rights and resources of pods: no more than the Pod Security Standard "restricted" allows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,13 +44,19 @@ def _of_container(container: Container) -> Iterator[str]:
             yield f"{name} is not {str(wanted).lower()}"
     if own.get("privileged"):
         yield "is privileged"
+    if own.get("procMount", "Default") != "Default":
+        yield "has a procMount"
+    if any(port.get("hostPort") for port in container.ports):
+        yield "has a port of the node"
     capabilities = own.get("capabilities") or {}
     if "ALL" not in (capabilities.get("drop") or []):
         yield "does not drop ALL capabilities"
     if added := capabilities.get("add"):
         yield f"has the capabilities {', '.join(added)}"
-    if own.get("procMount", "Default") != "Default":
-        yield "has a procMount"
+    yield from _of_user(container)
+
+
+def _of_user(container: Container) -> Iterator[str]:
     if _effective(container, "runAsNonRoot") is not True:
         yield "may run as root"
     for name in ("runAsUser", "runAsGroup"):
@@ -60,8 +66,6 @@ def _of_container(container: Container) -> Iterator[str]:
     profile = _effective(container, "seccompProfile") or {}
     if profile.get("type") not in ("RuntimeDefault", "Localhost"):
         yield "has no seccompProfile"
-    if any(port.get("hostPort") for port in container.ports):
-        yield "has a port of the node"
 
 
 def _effective(container: Container, name: str) -> Any:

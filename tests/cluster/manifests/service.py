@@ -1,5 +1,4 @@
-"""Vitrine in manifests: settings, flags, images, addresses and metrics are those of the code, the
-docs and Compose."""
+"""Vitrine in manifests: settings, flags and images are those of the code and of Compose."""
 
 import json
 import re
@@ -22,10 +21,7 @@ PREFIX = "VITRINE_"
 HEALTH = "--enable_grpc_healthcheck_service=true"
 """Flag that is not in docker-compose.yml: Kubernetes' probes speak gRPC."""
 
-ADAPTER = ROOT / "deploy/kubernetes/components/scaling-waiting/prometheus-adapter.yaml"
 _OPENAPI = ROOT / "serving/vitrine_serving/gateway/api/openapi/openapi.json"
-_METRIC = re.compile(r"\bvitrine_[a-z0-9_]+")
-_PARTS = re.compile(r"_(bucket|sum|count)$")
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _IMAGE = re.compile(
     r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
@@ -50,12 +46,10 @@ def embedded() -> Object:
 
 
 @cache
-def metrics() -> dict[str, set[str]]:
-    """Returns the labels of each metric in docs/monitoring.md."""
-    rows = re.findall(
-        r"^\| `(vitrine_\w+)` \| \w+ \| ([^|]*) \|", (ROOT / "docs/monitoring.md").read_text(), re.M
-    )
-    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+def paths() -> Object:
+    """Returns the addresses of openapi.json, with the methods of each."""
+    found: Object = json.loads(_OPENAPI.read_text())["paths"]
+    return found
 
 
 def settings(objects: Objects) -> Iterator[str]:
@@ -153,7 +147,9 @@ def model_servers(objects: Objects) -> Iterator[str]:
         entrypoint = embedded()["entrypoint"] if is_ours else wanted["entrypoint"]
         if command[: len(entrypoint)] != entrypoint:
             yield f"{container.title} is started by {command}, and by {entrypoint} in Compose"
-        more = [each for each in command[len(entrypoint) :] if not each.startswith("--local_socket=")]
+        more = [
+            each for each in command[len(entrypoint) :] if not each.startswith("--local_socket=")
+        ]
         if more:
             yield f"{container.title} is started with {' '.join(more)}, and not in Compose"
         for name, value in wanted["environment"].items():
@@ -165,13 +161,13 @@ def model_servers(objects: Objects) -> Iterator[str]:
 def served(objects: Objects) -> Iterator[str]:
     """Models whose place is not mounted, and gateways that are not told of those that are."""
     for container in objects.containers:
-        paths = [f"{one.get('mountPath')}/" for one in container.mounts]
-        if container.is_gateway and "/models/" in paths:
-            if not container.env.get("VITRINE_MODELS_DIR"):
-                yield f"{container.title} has /models, and no VITRINE_MODELS_DIR"
+        mounted = [f"{one.get('mountPath')}/" for one in container.mounts]
+        is_told = container.env.get("VITRINE_MODELS_DIR")
+        if container.is_gateway and "/models/" in mounted and not is_told:
+            yield f"{container.title} has /models, and no VITRINE_MODELS_DIR"
         for text in _model_configs(objects, container):
             for base in re.findall(r"""base_path:\s*["']([^"']+)["']""", text):
-                if not any(base.startswith(path) for path in paths):
+                if not any(base.startswith(path) for path in mounted):
                     yield f"{container.title}: {base} is in no volume of it"
 
 
@@ -194,34 +190,37 @@ def _one_configuration(objects: Objects) -> Iterator[str]:
                 yield f"{title(one)}: {name} is not deploy/tensorflow_serving/{name}"
 
 
+_ASKED = {
+    "startupProbe": ("/readyz", "/healthz"),
+    "readinessProbe": ("/readyz",),
+    "livenessProbe": ("/healthz",),
+}
+"""Paths that a gateway's probes may ask for."""
+
+
 def probed(objects: Objects) -> Iterator[str]:
     """Probes of addresses that the gateway has not, or that take all gateways away at once."""
-    paths = json.loads(_OPENAPI.read_text())["paths"]
     for container in objects.containers:
         for name in PROBES:
             probe = container.spec.get(name) or {}
             if "grpc" in probe and container.is_model_server and HEALTH not in container.flags:
                 yield f"{container.title}: {name} asks for the health that {HEALTH} turns on"
-            if "httpGet" not in probe or not container.is_gateway:
-                continue
-            asked = urlsplit(str(probe["httpGet"].get("path", "/")))
-            if "get" not in paths.get(asked.path, {}):
-                yield f"{container.title}: {name} asks for {asked.path}, which is not in openapi.json"
-            if asked.query not in ("", "models=1"):
-                yield f"{container.title}: {name} asks by {asked.query!r}, not by models=1"
-            if name == "startupProbe" and asked.path not in ("/readyz", "/healthz"):
-                yield f"{container.title}: {name} asks for {asked.path}, not for /readyz"
-            if name == "livenessProbe" and asked.path != "/healthz":
-                yield f"{container.title}: {name} asks for {asked.path}, not for /healthz"
-            if name == "readinessProbe" and asked.path != "/readyz":
-                yield f"{container.title}: {name} asks for {asked.path}, not for /readyz"
-            if "models" in parse_qs(asked.query) and (
-                name != "startupProbe" or not _has_own_model_server(container)
-            ):
-                yield (
-                    f"{container.title}: {name} asks for the models: where model servers are away, "
-                    "all gateways are"
-                )
+            if "httpGet" in probe and container.is_gateway:
+                for said in _asked(container, name, str(probe["httpGet"].get("path", "/"))):
+                    yield f"{container.title}: {name} asks for {said}"
+
+
+def _asked(container: Container, probe: str, address: str) -> Iterator[str]:
+    asked = urlsplit(address)
+    if "get" not in paths().get(asked.path, {}):
+        yield f"{asked.path}, which is not in openapi.json"
+    elif asked.path not in _ASKED[probe]:
+        yield f"{asked.path}, not for {' or '.join(_ASKED[probe])}"
+    if asked.query not in ("", "models=1"):
+        yield f"{asked.query!r}, not for models=1"
+    is_at_start_of_its_own = probe == "startupProbe" and _has_own_model_server(container)
+    if "models" in parse_qs(asked.query) and not is_at_start_of_its_own:
+        yield "the models: where model servers are away, all gateways are"
 
 
 def _addresses(container: Container) -> list[str]:
@@ -310,7 +309,7 @@ def _reached_by_name(objects: Objects, pod: Pod, host: str, port: int) -> Iterat
         )
         number = target.port(found.get("targetPort", found.get("port")))
         if number is not None and number != port:
-            yield f"Service/{name} is headless: its pods are asked at {port}, and listen at {number}"
+            yield f"Service/{name} is headless: its pods are asked at {port}, not at {number}"
         if number is not None and not network.allows(objects, pod, target, number):
             yield f"{pod.title} may not connect to {target.title} at {number}"
 
@@ -323,42 +322,3 @@ def fetched(objects: Objects) -> Iterator[str]:
                 yield f"{pod.title} fetches its models, and may not ask the DNS"
             if not network.reaches_outside(objects, pod, 443):
                 yield f"{pod.title} fetches its models, and may not connect to anybody at 443"
-
-
-def measured(objects: Objects) -> Iterator[str]:
-    """Metrics that are none of docs/monitoring.md, and addresses where none are."""
-    rules = yaml.safe_load(ADAPTER.read_text())["rules"]
-    ruled = {one["name"]["as"]: kind for kind, found in rules.items() for one in found}
-    for one in objects.of("HorizontalPodAutoscaler", "ScaledObject", "PrometheusRule"):
-        for said in unknown_metrics(json.dumps(one)):
-            yield f"{title(one)}: {said}"
-    for one in objects.of("HorizontalPodAutoscaler"):
-        for metric in one["spec"].get("metrics") or []:
-            for key, kind in (("pods", "custom"), ("object", "custom"), ("external", "external")):
-                name = (metric.get(key) or {}).get("metric", {}).get("name")
-                if name and name not in metrics():
-                    yield f"{title(one)}: {name} is no metric of docs/monitoring.md"
-                if name and ruled.get(name) != kind:
-                    yield f"{title(one)}: no {kind} rule of {ADAPTER.name} has {name}"
-    paths = json.loads(_OPENAPI.read_text())["paths"]
-    own = re.findall(r'path: "([^"]+)"', (ROOT / "deploy/tensorflow_serving/monitoring.config").read_text())
-    for kind, key, known in (
-        ("ServiceMonitor", "endpoints", list(paths)),
-        ("PodMonitor", "podMetricsEndpoints", own),
-    ):
-        for one in objects.of(kind):
-            for endpoint in one["spec"].get(key) or []:
-                if endpoint.get("path", "/metrics") not in known:
-                    yield f"{title(one)}: nobody has metrics at {endpoint.get('path')}"
-
-
-def unknown_metrics(text: str) -> Iterator[str]:
-    """Yields what is wrong with the metrics of ours, and their labels, in a query."""
-    for name in _METRIC.findall(text):
-        if name not in metrics() and _PARTS.sub("", name) not in metrics():
-            yield f"{name} is no metric of docs/monitoring.md"
-    for name, selector in re.findall(r"(vitrine_\w+)\{([^{}]*)\}", text):
-        known = {*metrics().get(_PARTS.sub("", name), set()), "job", "namespace", "pod", "instance"}
-        for label in re.findall(r"(\w+)\s*(?:=|!=|=~|!~)", selector):
-            if label not in known | {"service", "le"}:
-                yield f"{name} has no label {label}"

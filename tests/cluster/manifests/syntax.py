@@ -1,9 +1,9 @@
-"""Syntax of names, labels, quantities and words in Kubernetes' objects, which schemas leave open."""
+"""Syntax of names, labels, quantities and words, which Kubernetes' schemas leave open."""
 
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,9 @@ _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d*)?|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?")
@@ -92,7 +94,9 @@ def repeated(values: Iterable[Hashable]) -> list[Hashable]:
 
 def names(objects: Objects) -> Iterator[str]:
     """Names that Kubernetes refuses, or that are there twice."""
-    keys = [(one.get("kind"), namespace(one), one.get("metadata", {}).get("name")) for one in objects]
+    keys = [
+        (one.get("kind"), namespace(one), one.get("metadata", {}).get("name")) for one in objects
+    ]
     for kind, _, name in repeated(keys):
         yield f"{kind}/{name} is there twice"
     for one in objects:
@@ -110,31 +114,39 @@ def names(objects: Objects) -> Iterator[str]:
 
 
 def _named(path: tuple[str, ...], value: Any) -> Iterator[str]:
-    key, above = path[-1:] and path[-1], path[:-1]
-    if key in ("containers", "initContainers", "volumes") and isinstance(value, list):
-        for each in value:
-            if isinstance(each, dict) and not _LABEL.fullmatch(str(each.get("name", ""))):
-                yield f"{key}: {each.get('name')!r} is no DNS label"
-        yield from (f"{key}: {name} is there twice" for name in repeated(_key(value, "name")))
-    elif key == "ports" and isinstance(value, list) and "egress" not in above:
-        yield from _ports(value)
-    elif key == "env" and isinstance(value, list):
-        for name in _key(value, "name"):
-            if not _VARIABLE.fullmatch(str(name)):
-                yield f"{name!r} is no name of a variable"
-        yield from (f"the variable {name} is there twice" for name in repeated(_key(value, "name")))
+    key = path[-1] if path else ""
+    if key in _NAMED and isinstance(value, list) and "egress" not in path:
+        yield from _NAMED[key](value)
     elif key in ("labels", "matchLabels", "nodeSelector") and isinstance(value, dict):
         yield from _labels(value)
     elif key == "annotations" and isinstance(value, dict):
         yield from (f"annotation {each!r} is no key" for each in value if not is_label_key(each))
     elif key in ("data", "binaryData", "stringData") and len(path) == 1:
-        yield from (f"{each!r} is no key of a file" for each in value if not _FILE_KEY.fullmatch(each))
+        unfit = (each for each in value if not _FILE_KEY.fullmatch(each))
+        yield from (f"{each!r} is no key of a file" for each in unfit)
     elif key == "serviceAccountName" and not _SUBDOMAIN.fullmatch(str(value)):
         yield f"serviceAccountName {value!r} is no DNS name"
-    elif key == "hostnames" and isinstance(value, list):
-        for each in value:
-            if not _SUBDOMAIN.fullmatch(str(each).removeprefix("*.")):
-                yield f"hostname {each!r} is no DNS name"
+
+
+def _parts(parts: list[Any]) -> Iterator[str]:
+    for name in (one.get("name", "") for one in parts if isinstance(one, dict)):
+        if not _LABEL.fullmatch(str(name)):
+            yield f"{name!r} is no DNS label"
+    yield from (f"{name} is there twice" for name in repeated(_key(parts, "name")))
+
+
+def _variables(variables: list[Any]) -> Iterator[str]:
+    for name in _key(variables, "name"):
+        if not _VARIABLE.fullmatch(str(name)):
+            yield f"{name!r} is no name of a variable"
+    found = repeated(_key(variables, "name"))
+    yield from (f"the variable {name} is there twice" for name in found)
+
+
+def _hosts(names: list[Any]) -> Iterator[str]:
+    for each in names:
+        if not _SUBDOMAIN.fullmatch(str(each).removeprefix("*.")):
+            yield f"hostname {each!r} is no DNS name"
 
 
 def _ports(ports: list[Any]) -> Iterator[str]:
@@ -153,6 +165,17 @@ def _ports(ports: list[Any]) -> Iterator[str]:
 
 def _key(values: list[Any], key: str) -> list[Any]:
     return [one[key] for one in values if isinstance(one, dict) and key in one]
+
+
+_NAMED: dict[str, Callable[[list[Any]], Iterator[str]]] = {
+    "containers": _parts,
+    "initContainers": _parts,
+    "volumes": _parts,
+    "ports": _ports,
+    "env": _variables,
+    "hostnames": _hosts,
+}
+"""Checks of the names in lists, by the key that has the list."""
 
 
 def is_label_key(key: str) -> bool:
@@ -188,7 +211,9 @@ def _wanted(one: Object, path: tuple[str, ...]) -> set[str]:
         return set()
     if path[-1] in _WORDS and path[0] != "data":
         return _WORDS[path[-1]]
-    if path[-1] != "type" or one.get("apiVersion", "").startswith(("gateway.", "keda.", "serving.")):
+    if path[-1] != "type" or one.get("apiVersion", "").startswith(
+        ("gateway.", "keda.", "serving.")
+    ):
         return set()
     if path in (("spec", "type"), ("spec", "strategy", "type"), ("spec", "updateStrategy", "type")):
         return _KIND_TYPES.get(str(one.get("kind")), set())
