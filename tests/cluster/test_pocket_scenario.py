@@ -14,7 +14,7 @@ import pytest
 from harness.paths import ROOT
 from tests.cluster.pocket.__main__ import UNAVAILABLE
 from tests.cluster.pocket.namespaces import number_of
-from tests.cluster.pocket.report import Report
+from tests.cluster.pocket.report import DUE, Report
 
 COMMAND = (sys.executable, "-m", "tests.cluster.pocket")
 AT_ONCE_S = 0.25
@@ -91,8 +91,8 @@ def _check_kill(report):
     ((killed_s, name, _),) = (event for event in report.events if event[2] == "killed")
     pod = name.partition("/")[0]
     (created,) = (what for _, who, what in report.events if who == pod and "created" in what)
-    for due_s, _, number, _ in report.lost():
+    for _, sent_s, _, number, _ in report.lost():
         assert number == number_of(created.rpartition(" ")[2])
-        assert due_s <= killed_s + AT_ONCE_S
+        assert sent_s <= killed_s + AT_ONCE_S
     assert report.wrong == 0
-    assert report.rows[-1, 0] > killed_s + 3
+    assert report.rows[-1, DUE] > killed_s + 3
