@@ -39,11 +39,11 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
-	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
+	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-capacity bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers contract findings test-newest test-samples test-clients test-triton cluster test-cluster k8s wire lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 ifneq ($(filter command environment,$(origin PYTHON)),)
@@ -135,6 +135,9 @@ bench-skew: setup ## Measure how far pixels that are served are from those of tr
 
 bench-v2: setup ## Compare requests of the Open Inference Protocol with Triton's, and with arrays as .npy, ROUNDS (3) times, with wrk
 	@$(BIN)/python -m benchmarks.open_inference --rounds $(ROUNDS)
+
+bench-capacity: setup ## Measure the processor time of a prediction by the rate at which they come
+	@$(BIN)/python -m benchmarks.capacity
 
 bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
 	@$(BIN)/python -m benchmarks.drift

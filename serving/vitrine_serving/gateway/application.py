@@ -123,6 +123,7 @@ class Gateway:
     def _own_closers(self) -> Iterator[Callable[[], None]]:
         """Returns what is to be closed; the metrics come last, as they count the others."""
         if self._watch:
+            yield self._watch.stop
             yield self._watch.flush
         yield self._prediction_log.close
         yield self._feedback_log.close
@@ -192,6 +193,8 @@ class Gateway:
         )
         self._peers.start(lambda: self._guard.share(self._peers.count))
         self.metrics.follow_peers(lambda: self._peers.count)
+        if self._watch:
+            self._watch.start(lambda: self._peers.addresses, servers)
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
@@ -328,6 +331,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        "drift_windows": telemetry.drift_windows,
         **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
@@ -360,7 +364,7 @@ def create_app(
     """
     settings = settings or Settings()
     shared = shared or SharedState(settings, TASKS)
-    watch = Watch(shared.windows) if shared.windows else None
+    watch = Watch(shared.windows, shared.drift_pool) if shared.windows else None
     metrics = Metrics(settings.listed.models, watch, shared.series, shared.slots.current)
 
     def make_servers() -> ModelServers:
@@ -373,8 +377,9 @@ def create_app(
             found=shared.found,
             retrying=settings.retries,
             breaker=settings.breaker,
-            # With less time than that, a call that is late says nothing of the server.
-            fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            ejection=settings.ejection,
+            zone=settings.upstream.zone,
+            fair_timeout_s=settings.requests.fair_call_s,
             describer=ModelDescriber(settings.upstream.models_dir),
         )
         metrics.follow_servers(made)

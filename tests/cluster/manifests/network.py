@@ -6,6 +6,9 @@ from typing import Any
 from tests.cluster.manifests.objects import Object, Objects, Pod, matches, namespace, title
 
 DNS = 53
+HTTPS = 443
+ANYWHERE = {DNS, HTTPS}
+"""Ports at which a pod may connect to anybody."""
 
 
 def policies(objects: Objects) -> Iterator[str]:
@@ -20,9 +23,13 @@ def policies(objects: Objects) -> Iterator[str]:
             if name.lower() in spec and name not in types:
                 yield f"{title(one)} has rules of {name}, and not the type"
         for rule in spec.get("ingress") or []:
+            yield from _open(one, rule)
             yield from _peers(objects, one, rule.get("from") or [])
             yield from _ports(one, rule, found)
         for rule in spec.get("egress") or []:
+            yield from _open(one, rule)
+            if not rule.get("to") and _numbers(rule) - ANYWHERE:
+                yield f"{title(one)} lets out to anybody at {sorted(_numbers(rule) - ANYWHERE)}"
             yield from _peers(objects, one, rule.get("to") or [])
             for peer in rule.get("to") or []:
                 if "podSelector" in peer and "namespaceSelector" not in peer:
@@ -33,6 +40,32 @@ def policies(objects: Objects) -> Iterator[str]:
             for kind in ("Ingress", "Egress"):
                 if not _for(objects, pod, kind):
                     yield f"{pod.title}: no NetworkPolicy has its {kind}"
+
+
+def _open(policy: Object, rule: Object) -> Iterator[str]:
+    if not all(one.get("port") is not None for one in rule.get("ports") or [{}]):
+        yield f"{title(policy)}: a rule names no port, which is all of them"
+
+
+def _numbers(rule: Object) -> set[Any]:
+    return {one.get("port") for one in rule.get("ports") or []}
+
+
+def callers(objects: Objects) -> Iterator[str]:
+    """Model servers that others than gateways and Prometheus may ask, as they know no keys."""
+    for container in objects.containers:
+        if not container.is_model_server or container.pod.is_runtime:
+            continue
+        for port in (one.get("containerPort") for one in container.ports):
+            if accepts_everybody(objects, container.pod, port):
+                yield f"{container.title}: anybody may ask it at {port}"
+            for other in objects.pods:
+                is_gateway = any(one.is_gateway for one in other.containers)
+                if other.is_runtime or is_gateway or other.namespace != container.pod.namespace:
+                    continue
+                into = _for(objects, container.pod, "Ingress")
+                if any(_passes(one, "ingress", "from", other, port, container.pod) for one in into):
+                    yield f"{container.title}: {other.title} may ask it at {port}"
 
 
 def _of(objects: Objects, policy: Object) -> list[Pod]:
@@ -124,7 +157,23 @@ def accepts_everybody(objects: Objects, pod: Pod, port: int) -> bool:
     """Says whether some policy lets anybody in by a port, or none is there."""
     into = _for(objects, pod, "Ingress")
     return not into or any(
-        not rule.get("from") and _has_port(rule, port, pod)
+        _is_anybody(rule.get("from")) and _has_port(rule, port, pod)
+        for one in into
+        for rule in one["spec"].get("ingress") or []
+    )
+
+
+def _is_anybody(peers: list[Object] | None) -> bool:
+    every = ({"namespaceSelector": {}}, {"podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}})
+    return not peers or any(one in every for one in peers)
+
+
+def accepts_others(objects: Objects, pod: Pod, port: int) -> bool:
+    """Says whether a pod's policies let others in by a port than its peers: all, or some namespace."""
+    into = _for(objects, pod, "Ingress")
+    return not into or any(
+        (not rule.get("from") or any("podSelector" not in one for one in rule["from"]))
+        and _has_port(rule, port, pod)
         for one in into
         for rule in one["spec"].get("ingress") or []
     )

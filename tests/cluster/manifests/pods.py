@@ -1,6 +1,7 @@
 """Pods: their volumes, probes, ends and rights."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,13 @@ from tests.cluster.manifests.syntax import repeated
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
+_START_S = 30
+"""Seconds that a container has to start, at least."""
+
+_FIELDS = re.compile(
+    r"metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])"
+    r"|spec\.(nodeName|serviceAccountName)|status\.(hostIP|podIP)s?"
+)
 _ENDS = ("httpGet", "tcpSocket", "exec", "sleep")
 _LEAST = {
     "periodSeconds": 1,
@@ -17,6 +25,7 @@ _LEAST = {
     "successThreshold": 1,
     "initialDelaySeconds": 0,
 }
+_READ = {"image", "configMap", "secret", "projected", "persistentVolumeClaim"}
 _CONFIGURED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
 
@@ -71,6 +80,10 @@ def _paths(container: Container) -> Iterator[str]:
     paths = [str(one.get("mountPath", "")) for one in container.mounts]
     for path in repeated(paths):
         yield f"{container.title} mounts two volumes at {path}"
+    for one in container.mounts:
+        volume = container.pod.volumes.get(str(one.get("name")), {})
+        if not one.get("readOnly") and volume.keys() & _READ:
+            yield f"{container.title} mounts {one.get('name')} to write to"
     for one, path in zip(container.mounts, paths, strict=True):
         if not path.startswith("/") or path == "/" or ":" in path or ".." in path.split("/"):
             yield f"{container.title}: {path!r} is no path to mount at"
@@ -96,6 +109,12 @@ def _named_paths(container: Container) -> Iterator[str]:
 
 def _references(objects: Objects, container: Container) -> Iterator[str]:
     where = container.pod.namespace
+    for one in container.spec.get("env") or []:
+        if "value" in one and "valueFrom" in one:
+            yield f"{container.title}: {one.get('name')} has a value and is from elsewhere"
+        path = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
+        if path is not None and not _FIELDS.fullmatch(path):
+            yield f"{container.title}: {one.get('name')}: a pod has no {path}"
     sources = [(one.get("valueFrom") or {}) for one in container.spec.get("env") or []]
     for one in sources:
         for source, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
@@ -148,6 +167,9 @@ def _probe(container: Container, name: str, probe: Object) -> Iterator[str]:
     for key, least in _LEAST.items():
         if key in probe and not (isinstance(probe[key], int) and probe[key] >= least):
             yield f"has {key}: {probe[key]!r}"
+    start_s = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+    if name == "startupProbe" and start_s < _START_S:
+        yield f"gives up after {start_s} s"
     if name != "readinessProbe" and probe.get("successThreshold", 1) != 1:
         yield "has a successThreshold, which has to be 1"
     if name == "readinessProbe" and "terminationGracePeriodSeconds" in probe:

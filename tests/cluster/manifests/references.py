@@ -11,11 +11,13 @@ from tests.cluster.manifests.objects import (
     matches,
     namespace,
     title,
+    walk,
 )
 from tests.cluster.manifests.syntax import quantity
 
 _SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _SCALED = ("Deployment", "StatefulSet")
+_TOPOLOGIES = {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
 _PERCENT = re.compile(r"\d{1,3}%")
 
 
@@ -33,8 +35,17 @@ def workloads(objects: Objects) -> Iterator[str]:
         for other in objects.selected(selector, pod.namespace):
             if other is not pod:
                 yield f"{pod.title}: its selector matches the pods of {other.title} as well"
+        yield from _history(pod)
         yield from _strategy(pod)
         yield from _spread(pod)
+
+
+def _history(pod: Pod) -> Iterator[str]:
+    spec = pod.owner["spec"]
+    if spec.get("revisionHistoryLimit", 10) < 1:
+        yield f"{pod.title} keeps no revision, and so cannot be rolled back"
+    if spec.get("progressDeadlineSeconds", 600) <= spec.get("minReadySeconds", 0):
+        yield f"{pod.title}: progressDeadlineSeconds is not more than minReadySeconds"
 
 
 def _strategy(pod: Pod) -> Iterator[str]:
@@ -61,11 +72,13 @@ def _is_share(value: Any) -> bool:
 
 def _spread(pod: Pod) -> Iterator[str]:
     constraints = pod.spec.get("topologySpreadConstraints") or []
-    if not constraints:
-        yield f"{pod.title} has no topologySpreadConstraints"
+    for key in _TOPOLOGIES - {one.get("topologyKey") for one in constraints}:
+        yield f"{pod.title} has no topologySpreadConstraint of {key}"
     for one in constraints:
         if not matches(one.get("labelSelector"), pod.labels):
             yield f"{pod.title}: a topologySpreadConstraint does not match its own pods"
+        if one.get("topologyKey") not in _TOPOLOGIES:
+            yield f"{pod.title}: nodes have no label {one.get('topologyKey')!r}"
         if not (isinstance(one.get("maxSkew"), int) and one["maxSkew"] >= 1):
             yield f"{pod.title}: maxSkew {one.get('maxSkew')!r}"
 
@@ -80,6 +93,8 @@ def services(objects: Objects) -> Iterator[str]:
         if not found:
             yield f"{title(one)}: its selector matches no pod"
         ports = spec.get("ports") or []
+        if not ports:
+            yield f"{title(one)} has no port"
         if len(ports) > 1 and not all(port.get("name") for port in ports):
             yield f"{title(one)} has several ports, and one without a name"
         for port in ports:
@@ -157,6 +172,9 @@ def scaling(objects: Objects) -> Iterator[str]:
     for one in objects.of("HorizontalPodAutoscaler", "ScaledObject"):
         spec = one["spec"]
         pod = _scaled(objects, one)
+        if not (spec.get("metrics") or spec.get("triggers")):
+            yield f"{title(one)} has no metric"
+        yield from (f"{title(one)}: {said}" for said in _behavior(spec.get("behavior") or {}))
         least = spec.get("minReplicas", spec.get("minReplicaCount", 1))
         most = spec.get("maxReplicas", spec.get("maxReplicaCount", 100))
         if not 0 < least <= most:
@@ -176,6 +194,18 @@ def scaling(objects: Objects) -> Iterator[str]:
         if pod.owner.get("kind") in _SCALED and objects.is_served(pod):
             if _replicas(objects, pod) < 2:
                 yield f"{pod.title} is one pod, and nobody answers while it is replaced"
+
+
+def _behavior(behavior: Object) -> Iterator[str]:
+    for name, rules in behavior.items():
+        window = rules.get("stabilizationWindowSeconds", 0)
+        if not 0 <= window <= 3600:
+            yield f"{name}: stabilizationWindowSeconds {window} is not from 0 to 3600"
+        if not rules.get("policies") and rules.get("selectPolicy") != "Disabled":
+            yield f"{name} has no policy"
+        for policy in rules.get("policies") or []:
+            if not (policy.get("value", 0) > 0 and 0 < policy.get("periodSeconds", 0) <= 1800):
+                yield f"{name}: a policy of {policy.get('value')} in {policy.get('periodSeconds')} s"
 
 
 def _named(spec: Object) -> list[str]:
@@ -272,6 +302,41 @@ def _endpoints(one: Object, key: str, found: bool, names: set[Any]) -> Iterator[
     for endpoint in one["spec"].get(key) or []:
         if endpoint.get("port") not in names:
             yield f"{title(one)}: there is no port {endpoint.get('port')}"
+
+
+NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
+_HOLDS = "vitrine/model-server"
+_MADE = ("ConfigMap", "Namespace")
+"""Kinds without labels of ours."""
+
+
+def labels(objects: Objects) -> Iterator[str]:
+    """Selectors that would match the pods of others, and labels that say two things."""
+    for one in objects:
+        for path, value in walk(one):
+            if path[-1:] and path[-1] in _SELECTORS and isinstance(value, dict):
+                selects = value if one.get("kind") == "Service" else value.get("matchLabels") or {}
+                if path[-1] == "namespaceSelector":
+                    continue
+                if NAME not in selects:
+                    yield f"{title(one)}: {path[-1]} has no {NAME}, and so matches pods of others"
+        given = one.get("metadata", {}).get("labels") or {}
+        if one.get("kind") not in _MADE and NAME not in given:
+            yield f"{title(one)} has no label {NAME}"
+    for pod in objects.pods:
+        given = pod.owner.get("metadata", {}).get("labels") or {}
+        for key in (NAME, COMPONENT):
+            if not pod.is_runtime and given.get(key) != pod.labels.get(key):
+                yield f"{pod.title}: {key} is {given.get(key)!r}, and {pod.labels.get(key)!r} of its pods"
+        roles = [one.role for one in pod.containers if one.is_model_server]
+        holds = {"sidecar": "sidecar", "main": "alone"}.get(roles[0]) if roles else None
+        for owner in [] if pod.is_runtime else [pod.owner, *_scalers(objects, pod)]:
+            told = (owner["metadata"].get("labels") or {}).get(_HOLDS)
+            if told != holds and owner.get("kind") != "ScaledObject":
+                yield f"{title(owner)}: {_HOLDS} is {told!r}, and its model server {holds!r}"
+
+
+_SELECTORS = ("selector", "podSelector", "labelSelector")
 
 
 def accounts(objects: Objects) -> Iterator[str]:

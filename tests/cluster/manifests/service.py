@@ -162,6 +162,29 @@ def model_servers(objects: Objects) -> Iterator[str]:
     yield from _one_configuration(objects)
 
 
+def served(objects: Objects) -> Iterator[str]:
+    """Models whose place is not mounted, and gateways that are not told of those that are."""
+    for container in objects.containers:
+        paths = [f"{one.get('mountPath')}/" for one in container.mounts]
+        if container.is_gateway and "/models/" in paths:
+            if not container.env.get("VITRINE_MODELS_DIR"):
+                yield f"{container.title} has /models, and no VITRINE_MODELS_DIR"
+        for text in _model_configs(objects, container):
+            for base in re.findall(r"""base_path:\s*["']([^"']+)["']""", text):
+                if not any(base.startswith(path) for path in paths):
+                    yield f"{container.title}: {base} is in no volume of it"
+
+
+def _model_configs(objects: Objects, container: Container) -> Iterator[str]:
+    """Yields the text of the ConfigMap's file that a model server is given."""
+    name = flag(container, "model_config_file").rpartition("/")[2]
+    for volume in container.pod.volumes.values() if name else ():
+        source = (volume.get("configMap") or {}).get("name")
+        found = objects.find("ConfigMap", str(source), container.pod.namespace)
+        if found and name in (found.get("data") or {}):
+            yield found["data"][name]
+
+
 def _one_configuration(objects: Objects) -> Iterator[str]:
     """The ConfigMap has the files that Compose mounts."""
     for one in objects.of("ConfigMap"):
@@ -184,6 +207,8 @@ def probed(objects: Objects) -> Iterator[str]:
             asked = urlsplit(str(probe["httpGet"].get("path", "/")))
             if "get" not in paths.get(asked.path, {}):
                 yield f"{container.title}: {name} asks for {asked.path}, which is not in openapi.json"
+            if name == "startupProbe" and asked.path not in ("/readyz", "/healthz"):
+                yield f"{container.title}: {name} asks for {asked.path}, not for /readyz"
             if name == "livenessProbe" and asked.path != "/healthz":
                 yield f"{container.title}: {name} asks for {asked.path}, not for /healthz"
             if name == "readinessProbe" and asked.path != "/readyz":
@@ -221,10 +246,21 @@ def addresses(objects: Objects) -> Iterator[str]:
         for address in named:
             for said in _reached(objects, container, address):
                 yield f"{container.title}: {address}: {said}"
-        if container.ports and not network.accepts_everybody(
-            objects, container.pod, container.ports[0].get("containerPort", 0)
-        ):
-            yield f"{container.title}: no client may ask it"
+        for port in (one.get("containerPort") for one in container.ports):
+            if not network.accepts_others(objects, container.pod, port):
+                yield f"{container.title}: no client may ask it at {port}"
+            if not _is_offered(objects, container.pod, port):
+                yield f"{container.title}: no Service has its port {port}"
+
+
+def _is_offered(objects: Objects, pod: Pod, port: int) -> bool:
+    """Says whether a Service with an address of its own has a port of a pod."""
+    return any(
+        pod.port(one.get("targetPort", one.get("port"))) == port
+        for service in objects.of("Service")
+        if pod in objects.behind(service) and service["spec"].get("clusterIP") != "None"
+        for one in service["spec"].get("ports") or []
+    )
 
 
 def _reached(objects: Objects, container: Container, address: str) -> Iterator[str]:

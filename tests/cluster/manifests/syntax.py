@@ -68,6 +68,7 @@ _KIND_TYPES = {
 }
 """Values of `type` of a Service, and of the strategy of others."""
 
+_PROTOCOLS = ("http", "https", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss")
 _LIMITED = ("limits", "requests")
 
 
@@ -197,6 +198,12 @@ def _wanted(one: Object, path: tuple[str, ...]) -> set[str]:
 
 def _networks(one: Object) -> Iterator[str]:
     for path, value in walk(one):
+        if isinstance(value, int) and value < 0 and path[0] != "data":
+            yield f"{title(one)}: {'.'.join(path[-2:])} is {value}"
+        if path[-1:] == ("clusterIP",) and value not in ("None", ""):
+            yield f"{title(one)}: clusterIP {value!r}; it is None, or left out"
+        if path[-1:] == ("appProtocol",) and value not in _PROTOCOLS:
+            yield f"{title(one)}: appProtocol {value!r} is none of {', '.join(_PROTOCOLS)}"
         if path[-1:] == ("cidr",) or path[-2:-1] == ("except",):
             try:
                 ipaddress.ip_network(str(value))

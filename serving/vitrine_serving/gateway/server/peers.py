@@ -34,7 +34,12 @@ class PeersSettings(SettingsPart):
     peers: Annotated[str, AfterValidator(_checked)] = "1"
     """Gateways that share the clients of this service, itself among them: their number, or a name
     with the address of each, HOST:PORT, looked up each second. Rate limits are shared out among
-    them."""
+    them, and drift is looked for in the images of all, if they have a name."""
+
+    @property
+    def name(self) -> str:
+        """The name that stands for all gateways, empty where their number is given."""
+        return "" if self.peers.isdecimal() else self.peers
 
 
 class Peers:
