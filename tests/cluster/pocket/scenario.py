@@ -43,7 +43,13 @@ _SHORT = (
     (24, "evict gateway"),
     (28, "2 servers"),
 )
-_WITHOUT = ((0, "roll gateways"), (1, "roll servers"), (8, "evict gateway"))
+_WITHOUT = (
+    (0, "roll gateways"),
+    (1, "roll servers"),
+    (3, "evict gateway"),
+    (9, "evict gateway"),
+    (15, "evict gateway"),
+)
 """Changes, and how many seconds after the beginning they are."""
 
 Plan = Sequence[tuple[float, str]]
