@@ -7,6 +7,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ import pytest
 from harness.paths import ROOT
 from tests.cluster.pocket.__main__ import UNAVAILABLE
 from tests.cluster.pocket.namespaces import number_of
-from tests.cluster.pocket.report import Report
+from tests.cluster.pocket.report import DUE, Report
 
 COMMAND = (sys.executable, "-m", "tests.cluster.pocket")
+ATTEMPTS = 2
 AT_ONCE_S = 0.25
 """Within which an operating system has told a killed process's clients."""
 
@@ -50,8 +53,7 @@ def run(tmp_path):
 
 @contextlib.contextmanager
 def _started(folder, *words):
-    folder = folder / words[-1]
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=folder))
     process = subprocess.Popen(
         [*COMMAND, *words, f"--folder={folder}"],
         cwd=ROOT,
@@ -78,12 +80,20 @@ def test_nothing_is_lost_or_wrong_while_pods_come_and_go(run):
 
 
 def test_without_hooks_requests_are_lost_and_a_kill_loses_what_was_in_hand(run):
-    """The former or the test above would say nothing. Both at a time: they wait mostly."""
+    """The former or the test above would say nothing. Both at a time: they wait mostly.
+
+    A machine that has no time for a gateway's end until others have seen it loses nothing by that:
+    then it is tried again.
+    """
     without = run("--seconds=20", "--without-pre-stop")
     killed = run("--seconds=12", "--kill-gateway")
-    assert without.report().failed > 0
-    assert without.status == 1
+    failed = [without.report().failed]
     _check_kill(killed.report())
+    while not failed[-1] and len(failed) < ATTEMPTS:
+        without = run("--seconds=20", "--without-pre-stop")
+        failed.append(without.report().failed)
+    assert failed[-1] > 0
+    assert without.status == 1
 
 
 def _check_kill(report):
@@ -91,8 +101,8 @@ def _check_kill(report):
     ((killed_s, name, _),) = (event for event in report.events if event[2] == "killed")
     pod = name.partition("/")[0]
     (created,) = (what for _, who, what in report.events if who == pod and "created" in what)
-    for due_s, _, number, _ in report.lost():
+    for _, sent_s, _, number, _ in report.lost():
         assert number == number_of(created.rpartition(" ")[2])
-        assert due_s <= killed_s + AT_ONCE_S
+        assert sent_s <= killed_s + AT_ONCE_S
     assert report.wrong == 0
-    assert report.rows[-1, 0] > killed_s + 3
+    assert report.rows[-1, DUE] > killed_s + 3

@@ -26,12 +26,14 @@ _KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "VIRTUAL_ENV", "TMPDIR")
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1", "VITRINE_HOST": "0.0.0.0"}  # noqa: S104
 
 
+MODEL = "mlp"
+
 _BASE_PATH = re.compile(r'base_path: "/models/([^"]+)"')
 
 
 def written(configs: Mapping[str, Mapping[str, str]], models: Path, folder: Path) -> Volumes:
-    """Writes the files of ConfigMaps into `folder`, and returns the volumes of their pods. A model
-    that is not in `models` is left out of the model server's, as the manifest's start.sh does."""
+    """Writes the files of ConfigMaps into `folder`, and returns the volumes of their pods. Model
+    servers are told of `MODEL` alone."""
     volumes = {"models": models}
     for name, files in configs.items():
         volumes[name] = folder / name
@@ -40,7 +42,7 @@ def written(configs: Mapping[str, Mapping[str, str]], models: Path, folder: Path
             lines = [
                 _BASE_PATH.sub(rf'base_path: "{models}/\1"', line)
                 for line in content.splitlines()
-                if not (found := _BASE_PATH.search(line)) or (models / found[1]).is_dir()
+                if not (found := _BASE_PATH.search(line)) or found[1] == MODEL
             ]
             (volumes[name] / file).write_text("\n".join(lines) + "\n")
     return volumes

@@ -5,8 +5,8 @@ curl does. *kept* ones keep theirs, and come through the ClusterIP: one endpoint
 random, and refused is refused; `--next` has them try the next as well. None sends a request twice.
 
 `python -m tests.cluster.pocket.load FOLDER NAME PORT SECONDS [--next]` writes `answers.npy`, a row
-for each request: when it was due and when its answer was there, by `time.monotonic`; the number of
-the gateway's pod, 0 for none; and what came of it.
+for each request: when it was due, when a client was free for it and when its answer was there, by
+`time.monotonic`; the number of the gateway's pod, 0 for none; and what came of it.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,6 +52,13 @@ class Outcome(enum.IntEnum):
     TIMED_OUT = 4
     STATUS = 5
     """Another status than 200."""
+
+
+class Times(NamedTuple):
+    """Times of a request: when it was due, and when a client was free for it."""
+
+    due_s: float
+    sent_s: float
 
 
 class Addresses:
@@ -110,7 +118,7 @@ class Load:
     """Requests at a steady rate; each waits for a client of its kind that is free."""
 
     def __init__(self, addresses: Addresses, pictures: list[Picture], tries_next: bool) -> None:
-        self.rows: list[tuple[float, float, int, int]] = []
+        self.rows: list[tuple[float, float, float, int, int]] = []
         self.said: dict[str, int] = {}
         """Errors, and how often each was."""
         self._addresses, self._pictures, self._tries_next = addresses, pictures, tries_next
@@ -138,57 +146,58 @@ class Load:
 
     async def _kept(self) -> None:
         connection: Connection | None = None
-        async for due_s in self._requests(0):
+        async for times in self._requests(0):
             if connection is None or not connection.is_open:
                 if connection:
                     connection.writer.close()
-                connection = await self._connected(due_s, self._tries_next)
+                connection = await self._connected(times, self._tries_next)
             if connection:
-                await self._one(connection, due_s)
+                await self._one(connection, times)
 
     async def _fresh(self) -> None:
-        async for due_s in self._requests(1):
-            connection = await self._connected(due_s, tries_next=True)
+        async for times in self._requests(1):
+            connection = await self._connected(times, tries_next=True)
             if connection:
-                await self._one(connection, due_s)
+                await self._one(connection, times)
                 connection.writer.close()
 
-    async def _requests(self, kind: int) -> AsyncIterator[float]:
+    async def _requests(self, kind: int) -> AsyncIterator[Times]:
         while True:
-            yield await self._due[kind].get()
+            due_s = await self._due[kind].get()
+            yield Times(due_s, time.monotonic())
             self._due[kind].task_done()
 
-    async def _connected(self, due_s: float, tries_next: bool) -> Connection | None:
+    async def _connected(self, times: Times, tries_next: bool) -> Connection | None:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._addresses.connect(tries_next)
         except (OSError, TimeoutError) as error:
-            self._note(due_s, "", Outcome.REFUSED, str(error))
+            self._note(times, "", Outcome.REFUSED, str(error))
             return None
 
-    async def _one(self, connection: Connection, due_s: float) -> None:
+    async def _one(self, connection: Connection, times: Times) -> None:
         picture = self._pictures[len(self.rows) % len(self._pictures)]
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 status, content = await connection.send(picture.body)
         except TimeoutError:
             connection.is_kept = False
-            self._note(due_s, connection.address, Outcome.TIMED_OUT)
+            self._note(times, connection.address, Outcome.TIMED_OUT)
         except (OSError, EOFError, ValueError) as error:
             connection.is_kept = False
-            self._note(due_s, connection.address, Outcome.CLOSED, repr(error))
+            self._note(times, connection.address, Outcome.CLOSED, repr(error))
         else:
             if status != 200:
-                self._note(due_s, connection.address, Outcome.STATUS, content.decode()[:200])
+                self._note(times, connection.address, Outcome.STATUS, content.decode()[:200])
             else:
                 right = picture.is_answered_by(json.loads(content))
                 said = "" if right else content.decode()[:200]
                 outcome = Outcome.RIGHT if right else Outcome.WRONG
-                self._note(due_s, connection.address, outcome, said)
+                self._note(times, connection.address, outcome, said)
 
-    def _note(self, due_s: float, address: str, outcome: Outcome, said: str = "") -> None:
+    def _note(self, times: Times, address: str, outcome: Outcome, said: str = "") -> None:
         number = number_of(address) if address else 0
-        self.rows.append((due_s, time.monotonic(), number, outcome))
+        self.rows.append((*times, time.monotonic(), number, outcome))
         if said:
             text = f"{outcome.name}: {said}"
             self.said[text] = self.said.get(text, 0) + 1
