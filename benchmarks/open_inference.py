@@ -1,5 +1,6 @@
-"""Open Inference Protocol: requests with binary tensors, beside Triton's and beside our own road of
-arrays. `python -m benchmarks.open_inference`.
+"""Open Inference Protocol: binary tensors beside Triton's, and beside our own road of arrays.
+
+`python -m benchmarks.open_inference`.
 
 All are sent by wrk, in turn: float32 rows as Triton's clients send them by default, to the service
 and to Triton with the same model, and the same rows as uint8 in .npy to `:predict`. Answers are

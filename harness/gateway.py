@@ -88,18 +88,24 @@ class Gateway:
 
 @contextmanager
 def gateway(
-    model_server: str, log: Path | None = None, *, workers: int = 2, **settings: object
+    model_server: str,
+    log: Path | None = None,
+    *,
+    workers: int = 2,
+    before: tuple[str, ...] = (),
+    **settings: object,
 ) -> Iterator[Gateway]:
     """Runs a gateway with `workers` processes before the model server at an address.
 
-    `settings` are by their names in lower case; `log` is where it writes to.
+    `settings` are by their names in lower case; `log` is where it writes to. The words `before` its
+    command have it run in the same process.
     """
-    settings = {"port": free_port(), "models": "mlp"} | settings
+    settings = {"port": free_port(), "models": "mlp", "host": "127.0.0.1"} | settings
     told = variables(model_server=model_server, workers=workers, **settings)
     with TemporaryDirectory() as folder:
         log = log or Path(folder) / "log"
-        with running(COMMAND, log, told) as process:
-            started = Gateway(f"127.0.0.1:{settings['port']}", process, log)
+        with running((*before, *COMMAND), log, told) as process:
+            started = Gateway(f"{settings['host']}:{settings['port']}", process, log)
             wait_until_up(process, log, lambda: started.serves(workers), "the gateway")
             yield started
 

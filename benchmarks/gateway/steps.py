@@ -29,7 +29,7 @@ from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.api.bodies import read_pictures
 from vitrine_serving.gateway.api.forms import parsed_pictures, plain_pictures
 from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
-from vitrine_serving.gateway.application import TASKS, Gateway, create_app, in_thread, make_handlers
+from vitrine_serving.gateway.application import TASKS, Gateway, create_app, make_handlers
 from vitrine_serving.gateway.http import reading
 from vitrine_serving.gateway.http.heads import HeadLimits, read_head
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -39,6 +39,7 @@ from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.inference.outcomes import Classified
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.metrics import Metrics

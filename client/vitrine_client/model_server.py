@@ -15,7 +15,15 @@ from vitrine_client.errors import InvalidImage
 from vitrine_client.http import protocol, streaming
 from vitrine_client.http.default_model import DefaultModel
 from vitrine_client.images import Item, Picture
-from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
+from vitrine_client.images.pictures import (
+    Batch,
+    Pictures,
+    answered,
+    batches,
+    item_in,
+    items,
+    with_item,
+)
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
 from vitrine_client.results import json_values, signatures
@@ -220,10 +228,9 @@ class ModelServerClient:
         streaming.check(batch_size, concurrency)
 
         def ask(batch: Batch, _: streaming.Stop) -> list[Prediction | InvalidImage]:
-            tried = items(batch)
-            good = [each for each in tried if isinstance(each, Item)]
-            found = iter(self._predict_items(good, model, version, label) if good else ())
-            return [next(found) if isinstance(each, Item) else each for each in tried]
+            return answered(
+                items(batch), lambda found: self._predict_items(found, model, version, label)
+            )
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 

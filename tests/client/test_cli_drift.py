@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply, problem
-from tests.client.test_drift_reports import ALARM, EMPTY, REPORT
+from tests.client.test_drift_reports import ALARM, EMPTY, POOLED, REPORT
 from vitrine_client.cli import main
 
 
@@ -55,6 +55,17 @@ def test_all_models(gateway):
         "/v1/models/mlp/drift",
         "/v1/models/softmax/drift",
     ]
+
+
+def test_images_of_several_gateways():
+    """It says of how many; an older gateway says nothing, and has its own."""
+    content = {"model": "mlp", "versions": [POOLED, ALARM]}
+    with FakeGateway(lambda _: Reply(content=content)) as gateway:
+        _, pooled, own = drift(gateway, "mlp").stdout.splitlines()
+        told = json.loads(drift(gateway, "mlp", "--json").stdout)
+    assert "900 of 1500 in 3 gateways" in pooled
+    assert "gateways" not in own
+    assert [one["gateways"] for one in told[0]["versions"]] == [3, 1]
 
 
 def test_one_model(gateway):

@@ -39,6 +39,7 @@ EMPTY = {
     "classes": [{"label": "Bag", "validation": 0.3, "answered": None, "estimated": None}],
     "statistics": [],
 }
+POOLED = ALARM | {"images": 900, "window": 1500, "gateways": 3}
 UNKNOWN = EMPTY | {"version": "0", "drift": "unknown", "reason": "no baseline", "classes": []}
 REPORT = {"model": "mlp", "versions": [ALARM, EMPTY, UNKNOWN]}
 

@@ -1,5 +1,4 @@
-"""A service with a model of two versions, for official clients; `make test-clients` installs them,
-and without them all is skipped."""
+"""Service with a model of two versions, for official clients, without which all is skipped."""
 
 import os
 import shutil

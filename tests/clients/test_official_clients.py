@@ -1,5 +1,4 @@
-"""Official clients of the Open Inference Protocol, unmodified, against the service: each in a
-process of an environment of its own."""
+"""Official clients of the Open Inference Protocol, unmodified, each in a process of its own."""
 
 import json
 import os

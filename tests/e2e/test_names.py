@@ -1,4 +1,4 @@
-"""Names of model servers with several addresses, by a real resolver in a network of its own."""
+"""Names of model servers, and of gateways, by a real resolver in a network of its own."""
 
 import json
 import subprocess
@@ -40,3 +40,17 @@ def test_servers_come_and_go_behind_a_name(namespaces, tmp_path):
         assert not any(step["shares"][servers:]), step
     assert set(none["failed"]) == {503}
     assert none["shares"] == [0, 0, 0]
+
+
+@pytest.mark.wide  # tests/serving/test_shared_rates.py has it without a resolver and processes
+def test_gateways_share_out_a_rate(namespaces, tmp_path):
+    """30 requests a second of 90 are admitted by three gateways, within 5 %; by two, from 3 s after
+    one was killed; and on while the DNS is dead."""
+    command = ["unshare", "--mount", "--net", sys.executable, "-m", "tests.e2e.peers_in_dns"]
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr
+    three, two, dead = json.loads(done.stdout)
+    for rate in (three, two, dead):
+        assert rate == pytest.approx(30, rel=0.05)

@@ -11,6 +11,7 @@ WRONG = {
     "VITRINE_BREAKER_OPEN_S": ("nan", "expected a number above 0"),
     "VITRINE_REQUEST_TIMEOUT_S": ("inf", "expected a number above 0"),
     "VITRINE_KEEPALIVE_S": ("1e308", "expected a number above 0 up to 86400"),
+    "VITRINE_CONNECTION_MAX_AGE_S": ("-1", "expected a number from 0 up to 86400"),
     "VITRINE_DRAIN_S": ("1e9", "expected a number from 0 up to 3600"),
     "VITRINE_RETRY_BUDGET": ("2", "expected a number from 0 up to 1"),
     "VITRINE_RATE_LIMIT": ("inf", "expected a number from 0 up to 1000000"),
@@ -27,6 +28,7 @@ WRONG = {
     "VITRINE_PREDICTION_LOG": ("/no/such/log", "name a file"),
     "VITRINE_FEEDBACK_LOG": ("feedback", "set VITRINE_KEYS_FILE as well"),
     "VITRINE_FEEDBACK_LOG_FILES": ("21", "expected a whole number from 1 up to 20"),
+    "VITRINE_PEERS": ("three", "expected the number of gateways, such as 3"),
     "VITRINE_TRACES_URL": ("here", "write http://HOST:4318"),
     "VITRINE_TLS_CLIENT_CA": ("ca.pem", "VITRINE_TLS_CLIENT_CA needs VITRINE_TLS_CERT"),
 }

@@ -12,7 +12,7 @@ import pytest
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
 from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
-from vitrine_serving.gateway.application import TASKS, in_thread, make_handlers
+from vitrine_serving.gateway.application import TASKS, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
@@ -20,6 +20,7 @@ from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import SheddingSettings

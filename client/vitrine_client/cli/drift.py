@@ -66,7 +66,7 @@ def _print(reports: list[DriftReport]) -> None:
                 rows,
                 f"{report.model}/{one.version}",
                 Text(one.drift, style),
-                f"{one.images} of {one.window}",
+                _images(one),
                 _times(one, "covariate"),
                 _times(one, "label"),
                 _moved(one),
@@ -75,6 +75,12 @@ def _print(reports: list[DriftReport]) -> None:
     tables.print_table(rows)
     if any(one.alarm and one.images < one.window for report in reports for one in report.versions):
         options.note("The window is not full: of so few images, some unusual ones are enough")
+
+
+def _images(one: VersionDrift) -> str:
+    """Returns how full the window is: "312 of 500", "900 of 1500 in 3 gateways"."""
+    gateways = f" in {one.gateways} gateways" if one.gateways > 1 else ""
+    return f"{one.images} of {one.window}{gateways}"
 
 
 def _times(one: VersionDrift, test: str) -> str:

@@ -13,7 +13,7 @@ from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.protocol import key_headers
 from vitrine_client.images import MAX_PIXELS
-from vitrine_client.process.addresses import checked_origin
+from vitrine_client.process.addresses import checked_origin, checked_peers
 from vitrine_client.process.local_sockets import OFF, check_directory, checked_choice
 from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
@@ -155,8 +155,10 @@ CHECKS: dict[str, Wrong] = {
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     "RATE_LIMIT": _number(0, 1_000_000),
+    "PEERS": _value("the number of gateways, or HOST:PORT, a name for all of them", checked_peers),
     "RETRY_BUDGET": _number(0, 1),
     "DRAIN_S": _number(0, 3600),
+    "CONNECTION_MAX_AGE_S": _number(0, _DAY_S),
     "PREDICTION_LOG_SAMPLE": _value(
         "a share above 0, 1 at most", lambda text: 0 < float(text) <= 1
     ),

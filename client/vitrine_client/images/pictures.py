@@ -145,7 +145,7 @@ def _exif(image: Image.Image) -> Image.Exif | None:
         return None
 
 
-def _attempted(make: Callable[[Picture], T], picture: Picture | InvalidImage) -> T | InvalidImage:
+def attempted(make: Callable[[Picture], T], picture: Picture | InvalidImage) -> T | InvalidImage:
     """Returns what `make` makes of a picture, or why it can't, a file's `OSError` included."""
     if isinstance(picture, InvalidImage):
         return picture
@@ -168,7 +168,17 @@ def item_in(picture: Picture, box: Sequence[float] | None = None) -> Item:
 
 def items(batch: Batch) -> list[Item | InvalidImage]:
     """Returns the item in each picture, or its `InvalidImage`, which may be an `EmptyPicture`."""
-    return [_attempted(item_in, picture) for picture in batch]
+    return [attempted(item_in, picture) for picture in batch]
+
+
+def answered(
+    made: Sequence[Item | InvalidImage], ask: Callable[[list[Item]], Iterable[T]]
+) -> list[T | InvalidImage]:
+    """Returns what `ask` returns for each of the items, and each error in its place; nothing is
+    asked without an item."""
+    good = [each for each in made if isinstance(each, Item)]
+    found = iter(ask(good) if good else ())
+    return [next(found) if isinstance(each, Item) else each for each in made]
 
 
 def with_item(prediction: Prediction, item: Item) -> Prediction:
@@ -186,7 +196,7 @@ class _Gathering:
 
     def add(self, picture: Picture) -> bool:
         """Takes one more, and says whether the batch is full."""
-        taken = _attempted(_taken, picture)
+        taken = attempted(_taken, picture)
         self._batch.append(taken)
         self._bytes += _bytes_in_memory(taken)
         return len(self._batch) >= self._size or self._bytes >= BATCH_BYTES
@@ -260,7 +270,7 @@ def parcels(batch: Sequence[Picture | InvalidImage]) -> Iterator[list[bytes | In
     parcel: list[bytes | InvalidImage] = []
     held = 0
     for picture in batch:
-        body = _attempted(encoded, picture)
+        body = attempted(encoded, picture)
         size = len(body) if isinstance(body, bytes) else 0
         if held and held + size > BATCH_BYTES:
             yield parcel

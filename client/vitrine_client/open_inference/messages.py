@@ -1,5 +1,4 @@
-"""Messages of the Open Inference Protocol: requests and responses of inference, whatever carries
-them."""
+"""Messages of the Open Inference Protocol: requests and responses, whatever carries them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,6 @@
-"""Tensors of the Open Inference Protocol as TensorFlow Serving's messages, and back; and what its
-signatures are in the protocol's metadata."""
+"""Tensors of the Open Inference Protocol as TensorFlow Serving's messages, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,18 +61,6 @@ def from_response(message: wire.PredictResponse) -> list[V2Tensor]:
     """Returns the outputs of a response, in the order of their names, as it has none. Raises as
     `from_tensor` does."""
     return [from_tensor(name, message.outputs[name]) for name in sorted(message.outputs)]
-
-
-def specs_of(infos: Mapping[str, wire.TensorInfo]) -> list[Json]:
-    """Returns the metadata of a signature's tensors, in the order of their names: -1 stands for a
-    dimension of any size, and a shape of any rank is empty, as the protocol has no word for it.
-
-    A dtype that the protocol lacks is named as TensorFlow does.
-    """
-    return [
-        {"name": name, "datatype": datatype_of(infos[name]), "shape": list(shape_of(infos[name]))}
-        for name in sorted(infos)
-    ]
 
 
 def datatype_of(info: wire.TensorInfo) -> str:

@@ -52,6 +52,7 @@ class VersionDrift:
 
     `scores` and `thresholds` are by test; an alarm is up where a score is over its threshold.
     `images` are in the window, which holds `window`; `since` is when the oldest came (ISO 8601).
+    `gateways` are those whose windows are judged as one.
     """
 
     version: int
@@ -65,6 +66,7 @@ class VersionDrift:
     thresholds: dict[str, float | None]
     classes: tuple[ClassShare, ...]
     statistics: tuple[Statistic, ...]
+    gateways: int = 1
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Self:
@@ -95,6 +97,7 @@ class VersionDrift:
                 )
                 for one in json_values.items(entry["statistics"])
             ),
+            gateways=json_values.whole(entry.get("gateways", 1)),  # of an older gateway: its own
         )
 
     def times_limit(self, test: str) -> float | None:

@@ -3,13 +3,10 @@
 No stack of middleware: the order of these steps is `Gateway`'s own.
 """
 
-import asyncio
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -41,10 +38,12 @@ from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch, of_chosen
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.draining import Draining
+from vitrine_serving.gateway.server.peers import Peers
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import Shed
@@ -58,8 +57,6 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 Work = Callable[[], Awaitable[Answer]]
 """Answers a request, or raises `VitrineError`."""
@@ -90,8 +87,10 @@ class Gateway:
         observers: Sequence[Observer] = (),
         draining: Draining | None = None,
         decoding: DecodingQueue | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.metrics = metrics
+        self._peers = peers or Peers()
         self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._settings = settings
         self._make_servers = make_servers
@@ -124,6 +123,7 @@ class Gateway:
     def _own_closers(self) -> Iterator[Callable[[], None]]:
         """Returns what is to be closed; the metrics come last, as they count the others."""
         if self._watch:
+            yield self._watch.stop
             yield self._watch.flush
         yield self._prediction_log.close
         yield self._feedback_log.close
@@ -144,6 +144,7 @@ class Gateway:
     async def stop(self) -> None:
         """Ends what `start` began, and writes what is not written yet."""
         self.begin_draining()
+        self._peers.stop()
         if self._servers:
             await self._servers.close()
         self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
@@ -190,6 +191,10 @@ class Gateway:
             feedback_log=self._feedback_log,
             open_inference=self.open_inference,
         )
+        self._peers.start(lambda: self._guard.share(self._peers.count))
+        self.metrics.follow_peers(lambda: self._peers.count)
+        if self._watch:
+            self._watch.start(lambda: self._peers.addresses, servers)
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
@@ -326,6 +331,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        "drift_windows": telemetry.drift_windows,
         **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
@@ -346,13 +352,6 @@ def _make_console(settings: Settings, offload: Offload) -> Handler:
     return console
 
 
-async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Returns what a function returns that is called in one of `threads`."""
-    context = contextvars.copy_context()  # what is logged there is about this request, too
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(threads, context.run, function, *arguments)
-
-
 def create_app(
     settings: Settings | None = None,
     servers: ModelServers | None = None,
@@ -365,7 +364,7 @@ def create_app(
     """
     settings = settings or Settings()
     shared = shared or SharedState(settings, TASKS)
-    watch = Watch(shared.windows) if shared.windows else None
+    watch = Watch(shared.windows, shared.drift_pool) if shared.windows else None
     metrics = Metrics(settings.listed.models, watch, shared.series, shared.slots.current)
 
     def make_servers() -> ModelServers:
@@ -378,8 +377,9 @@ def create_app(
             found=shared.found,
             retrying=settings.retries,
             breaker=settings.breaker,
-            # With less time than that, a call that is late says nothing of the server.
-            fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            ejection=settings.ejection,
+            zone=settings.upstream.zone,
+            fair_timeout_s=settings.requests.fair_call_s,
             describer=ModelDescriber(settings.upstream.models_dir),
         )
         metrics.follow_servers(made)
@@ -396,4 +396,5 @@ def create_app(
         watch,
         draining=shared.draining,
         decoding=decoding,
+        peers=shared.peers,
     )

@@ -63,7 +63,8 @@ def on_starting(master: Any) -> None:
     fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
     no_predictions = prediction_log.unused(_settings.prediction_log)
     no_feedback = feedback_log.unused(_settings.feedback)
-    for said in filter(None, (fitting, no_predictions, no_feedback)):
+    no_zone = _settings.upstream.zones.warning()
+    for said in filter(None, (fitting, no_predictions, no_feedback, no_zone)):
         master.log.warning(said)
     for name in _settings.listed.models:
         if said := shared_paths(name):
@@ -94,6 +95,7 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     worker.look = _shared.guard.look
     worker.header_timeout_s = _settings.server.header_timeout_s
     worker.answer_timeout_s = _settings.server.answer_timeout_s
+    worker.connection_max_age_s = _settings.server.connection_max_age_s
     if _settings.server.v2_grpc_port:
         worker.make_grpc = _make_grpc
 
@@ -110,6 +112,7 @@ def _make_grpc(gateway: Gateway, note: Callable[[], None]) -> GrpcServer:
             server.keepalive_s,
             server.answer_timeout_s,
             _settings.requests,
+            server.connection_max_age_s,
         ),
         _shared.tls.front_pems(),
         note,

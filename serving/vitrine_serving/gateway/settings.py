@@ -23,6 +23,7 @@ from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.decoding.decoder import PictureSettings
 from vitrine_serving.gateway.server.listener import ServerSettings
+from vitrine_serving.gateway.server.peers import PeersSettings
 from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.telemetry import prediction_log, tracing
@@ -37,6 +38,7 @@ from vitrine_serving.gateway.telemetry.prediction_log import (
 from vitrine_serving.gateway.telemetry.rotating_file import is_of_log
 from vitrine_serving.gateway.telemetry.tracing import TracingError
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
+from vitrine_serving.gateway.upstream.ejection import EjectionSettings
 from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
 from vitrine_serving.gateway.upstream.retries import RetrySettings
@@ -78,6 +80,7 @@ class Settings(BaseModel):
     upstream: UpstreamSettings
     retries: RetrySettings
     breaker: BreakerSettings
+    ejection: EjectionSettings
     drift: DriftSettings
     logs: LogSettings
     prediction_log: PredictionLogSettings
@@ -85,6 +88,7 @@ class Settings(BaseModel):
     access: AccessSettings
     feedback: FeedbackSettings
     rates: RateLimitSettings
+    peers: PeersSettings
 
     def __init__(self, **given: Any) -> None:
         found = {name: os.environ.get(_variable(name)) for name in FIELDS}

@@ -6,10 +6,12 @@ from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
 from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Shares
+from vitrine_serving.gateway.server.peers import Peers
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
 from vitrine_serving.gateway.telemetry.drift import Windows
+from vitrine_serving.gateway.telemetry.drift.peers import PeerClient, Pool
 from vitrine_serving.gateway.telemetry.metrics import SharedSeries
 from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 
@@ -27,6 +29,8 @@ class SharedState:
         self.windows = Windows(settings.drift.drift_window) if settings.drift.drift else None
         slots = max(SLOTS, 4 * settings.server.workers)
         self.found = Snapshots(1, MOST_FOUND_BYTES)
+        self.peers = Peers(settings.peers, settings.server.host)
+        self.drift_pool = _drift_pool(settings) if self.windows else None
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()
@@ -50,3 +54,9 @@ class SharedState:
         self.series.forget_gauges(slot)
         self.decoding_load.forget(slot)
         self.slots.release(slot)
+
+
+def _drift_pool(settings: Settings) -> Pool | None:
+    """Returns what drift is pooled in over the gateways behind a name, None without one."""
+    name = settings.peers.name
+    return Pool(PeerClient(name, settings.tls, settings.server.host)) if name else None

@@ -1,5 +1,7 @@
-"""Descriptors of the services as their clients know them: by the names of Triton's .proto file and
-of gRPC's own, where ours have names of their own and share a message among methods."""
+"""Descriptors of the services as their clients know them: by the names of Triton's .proto file.
+
+Ours have names of their own, and share a message among methods.
+"""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,5 +1,7 @@
-"""Reflection of gRPC (grpc.reflection.v1 and v1alpha): which services there are, and their
-messages, for tools such as grpcurl. Requests and responses are bytes, whatever carries them."""
+"""Reflection of gRPC (grpc.reflection.v1 and v1alpha): services and their messages, for grpcurl.
+
+Requests and responses are bytes, whatever carries them.
+"""
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool

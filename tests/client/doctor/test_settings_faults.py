@@ -37,6 +37,7 @@ NO_FILE = "/nowhere/file"
         ({"VITRINE_BODY_TIMEOUT_S": "-1"}, "VITRINE_BODY_TIMEOUT_S", "above 0", "unset"),
         ({"VITRINE_KEEPALIVE_S": "inf"}, "VITRINE_KEEPALIVE_S", "86400 at most", "unset"),
         ({"VITRINE_RATE_BURST": "5"}, "VITRINE_RATE_BURST", "there is none", "RATE_LIMIT=…"),
+        ({"VITRINE_PEERS": "0"}, "VITRINE_PEERS", "a name for all of them", "unset"),
         ({"VITRINE_CORS_ORIGINS": "a.org"}, "VITRINE_CORS_ORIGINS", "write https://a.org", "set"),
         ({"VITRINE_API_KEY": "secret\n"}, "VITRINE_API_KEY", "without blanks", "unset"),
         ({"VITRINE_PREDICTION_LOG": NO_FILE}, "VITRINE_PREDICTION_LOG", "/nowhere is none", "set"),

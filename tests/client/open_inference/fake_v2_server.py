@@ -1,5 +1,7 @@
-"""Fake server of the Open Inference Protocol, over HTTP, that answers as Triton, MLServer or KServe
-was recorded to (contract: tests/contract/open_inference), or as Vitrine's gateway does."""
+"""Fake server of the Open Inference Protocol, over HTTP: it answers as real ones were recorded to.
+
+The recordings are in tests/contract/open_inference; or it answers as Vitrine's gateway does.
+"""
 
 import contextlib
 import json

@@ -1,2 +1,1 @@
-"""Official clients of the Open Inference Protocol, unmodified: programs for an environment of their
-own, which imports nothing of ours."""
+"""Official clients of the Open Inference Protocol: programs that import nothing of ours."""

@@ -1,5 +1,4 @@
-"""Real Triton beside ours: it is asked the same table, and what differs is printed, with the reason
-where it is by choice: `make test-triton`."""
+"""Comparison with a real Triton, which is asked the same table: `make test-triton`."""
 
 import argparse
 import re

@@ -1,5 +1,4 @@
-"""Choices of the table for docs/open-inference.md: where we answer otherwise than Triton, what
-real servers do there, and why."""
+"""Choices of the table for docs/open-inference.md: where we answer otherwise than Triton."""
 
 from collections.abc import Iterable
 

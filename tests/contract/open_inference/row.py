@@ -1,5 +1,4 @@
-"""A row of the table: what is asked, and what we answer to it; `observed.txt` has what real servers
-answered."""
+"""Row of the table: what is asked, and what we answer; `observed.txt` has what real servers do."""
 
 import re
 from collections.abc import Mapping

@@ -1,5 +1,4 @@
-"""The table of the Open Inference Protocol, held against the gateway and the embedded model
-server."""
+"""Table of the Open Inference Protocol, held against the gateway and the embedded model server."""
 
 from collections.abc import Iterator, Mapping
 

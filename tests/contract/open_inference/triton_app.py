@@ -1,7 +1,6 @@
-"""Real Triton, as nvidia-pytriton's wheel carries it, with the table's models: a program to be run
-by the Python of an environment that has the wheel.
+"""Program of real Triton with the table's models, for an environment that has its wheel.
 
-    python triton_app.py FOLDER HTTP_PORT GRPC_PORT
+python triton_app.py FOLDER HTTP_PORT GRPC_PORT
 """
 
 import sys

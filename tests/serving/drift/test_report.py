@@ -117,7 +117,7 @@ def test_newest_first_and_unknown(report, description, caplog):
     assert "training the model again adds it" in entries[0]["reason"]
     assert entries[0] | {"reason": ""} == {
         **{"version": "10", "drift": "unknown", "alarm": False, "reason": "", "images": 0},
-        **{"window": 500, "since": None, "scores": {}, "thresholds": {}},
+        **{"window": 500, "gateways": 1, "since": None, "scores": {}, "thresholds": {}},
         **{"classes": [], "statistics": []},
     }
 

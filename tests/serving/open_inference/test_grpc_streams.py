@@ -12,6 +12,7 @@ from vitrine_client.open_inference import grpc_messages
 from vitrine_client.open_inference import wire_pb2 as wire
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.http.reading import RequestSettings
+from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
 from vitrine_serving.gateway.server.grpc_stream import AT_ONCE
 
 CODE = grpc.StatusCode
@@ -79,6 +80,27 @@ def test_no_more_than_some_are_in_hand(caller, gate):
         return at_once, len(found), code
 
     assert caller.runner.run(run()) == (AT_ONCE, 2 * AT_ONCE, CODE.OK)
+
+
+def test_behind_a_large_one_nothing_is_read(caller, gate):
+    """Or a stream would hold many before any of them was counted."""
+    gate.opened.set()
+    caller.infer()
+    gate.opened.clear()
+    gate.come = 0
+    held_before = caller.app.budget._left
+    large = asked(id="x" * (LARGE_BYTES + 1))
+
+    async def run():
+        streaming = asyncio.create_task(caller.streamed([large, large, asked(), asked()]))
+        await until(lambda: gate.come)
+        await asyncio.sleep(0.2)  # in which more would come
+        at_once, held = gate.come, held_before - caller.app.budget._left
+        gate.opened.set()
+        found, code, _ = await streaming
+        return at_once, held < 2 * LARGE_BYTES, len(found), code
+
+    assert caller.runner.run(run()) == (1, True, 4, CODE.OK)
 
 
 def test_an_empty_stream(caller):

@@ -158,6 +158,11 @@ CALLS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a size that arrays do not have": (("--data", "D.npz", "--size", "9"), 2, "has arrays of 8x8"),
     "a name of none": (("--data", "D", "--as", "a/b"), 2, "a model's name has letters"),
     "more rows than there are": (("--data", "D.npz", "--batch-size", "99"), 2, "batch_size 99 is"),
+    "more rows than Fashion-MNIST has": (
+        ("--data", "D.npz", "--batch-size", "60000"),
+        2,
+        "batch_size 60,000 is more than the 4",
+    ),
     "an item of another size": (
         ("--data", "D", "--size", "32", "--fit", "item"),
         1,

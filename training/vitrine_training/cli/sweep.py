@@ -172,6 +172,7 @@ def _variants(
     names: Sequence[str], data: Data, vary: Sequence[tuple[Choice, ...]], model: str | None
 ) -> list[Variant]:
     """Returns all variants, each of which `train` would take."""
+    of_own = data.own_path is not None
     if data.own_path is not None:
         own_data.check_settings(choices[0].setting for choices in vary)
         model = own_data.name_of(data.own_path, model)
@@ -181,7 +182,9 @@ def _variants(
         Variant(name, recipe, choices, size)
         for choices in plan.combined(vary)
         for name in names
-        for recipe in varied((name,), {each.setting: each.value for each in choices}, model)
+        for recipe in varied(
+            (name,), {each.setting: each.value for each in choices}, model, of_own=of_own
+        )
         for size in sizes
     ]
     check_needed([variant.recipe for variant in found])

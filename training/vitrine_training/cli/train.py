@@ -145,7 +145,7 @@ def train(
     if own_path is not None:
         recipes, name = (own_data.recipe_of(recipes),), own_data.name_of(own_path, name)
     own_options = {"size": size, "fit": fit, "label_column": label_column}
-    chosen = varied(recipes or DEFAULT_RECIPES, settings, name)
+    chosen = varied(recipes or DEFAULT_RECIPES, settings, name, of_own=own_path is not None)
     check_needed(chosen)
     batch = Batch()
     if as_json:
@@ -266,8 +266,11 @@ def _spend_compiler_note() -> None:
         tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
 
 
-def varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
-    """Returns recipes with the settings that are given, or refuses these by `UsageError`."""
+def varied(
+    names: tuple[str, ...], settings: dict[str, Any], model: str | None, *, of_own: bool
+) -> list[Recipe]:
+    """Returns recipes with the settings that are given, or refuses these by `UsageError`; how many
+    rows there are `of_own` data is known once that is read (`own_data.fitted`)."""
     if model is not None:
         options.check_name(model)
     if model is not None and len(names) > 1:
@@ -277,7 +280,8 @@ def varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) 
         found = [RECIPES[name].varied(given, model) for name in names]
         for recipe in found:
             unused_settings.check(recipe, given)
-            _check_batch(recipe)
+            if not of_own:
+                _check_batch(recipe)
         return found
     except ValueError as error:
         raise click.UsageError(str(error)) from error

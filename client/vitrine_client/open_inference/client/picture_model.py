@@ -1,5 +1,7 @@
-"""Picture model: how pictures are made for a model of an Open Inference server, by what its
-metadata tells, what its gateway or a file says, and assumptions, which are called so."""
+"""Picture model: how pictures are made for a model of an Open Inference server.
+
+Its metadata tells, its gateway, or a file; what nobody says is assumed, and called so.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence

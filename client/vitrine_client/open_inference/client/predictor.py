@@ -12,7 +12,15 @@ from vitrine_client.http import streaming
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import NOTHING, Item, Picture
-from vitrine_client.images.pictures import Batch, Pictures, batches, encoded, with_item
+from vitrine_client.images.pictures import (
+    Batch,
+    Pictures,
+    answered,
+    attempted,
+    batches,
+    encoded,
+    with_item,
+)
 from vitrine_client.images.preprocessing import fit_picture, most_numbers
 from vitrine_client.open_inference.client.metadata import BINARY, CLASSIFICATION, ModelMetadata
 from vitrine_client.open_inference.client.picture_model import PictureModel, picture_model
@@ -196,26 +204,17 @@ class _AskedModel:
         self, batch: Batch, stop: Stop, box: Sequence[float] | None = None
     ) -> list[PredictionOutcome]:
         """Returns the prediction for each picture, or its error."""
-        made = [self._made(picture, box) for picture in batch]
-        good = [each for each in made if isinstance(each, Item)]
-        found = iter(self._answered(good, stop) if good else ())
-        return [next(found) if isinstance(each, Item) else each for each in made]
+        made = [attempted(lambda each: self._made(each, box), picture) for picture in batch]
+        return answered(made, lambda items: self._answered(items, stop))
 
-    def _made(
-        self, picture: Picture | InvalidImage, box: Sequence[float] | None
-    ) -> Item | InvalidImage:
+    def _made(self, picture: Picture, box: Sequence[float] | None) -> Item:
         """Returns what is sent of a picture: its levels, or its file."""
-        if isinstance(picture, InvalidImage):
-            return picture
-        try:
-            if self._model.is_file:
-                return Item(np.array([encoded(picture)], object), (0, 0, 0, 0))
-            item = fit_picture(picture, self._model.profile, box=box)
-        except InvalidImage as error:
-            return error
-        except (OSError, ValueError) as error:
-            return InvalidImage(f"The file cannot be read: {error}")
-        return EmptyPicture(NOTHING, warnings=item.warnings) if item.empty else item
+        if self._model.is_file:
+            return Item(np.array([encoded(picture)], object), (0, 0, 0, 0))
+        item = fit_picture(picture, self._model.profile, box=box)
+        if item.empty:
+            raise EmptyPicture(NOTHING, warnings=item.warnings)
+        return item
 
     def _answered(self, items: Sequence[Item], stop: Stop) -> list[PredictionOutcome]:
         """Asks for all at once; of files that are refused, for each."""

@@ -67,6 +67,7 @@ class Guard:
         self._limiter = (
             RateLimiter(rates.rate_limit, rates.rate_burst, now=now) if rates.rate_limit else None
         )
+        self._policy = _policy(self._limiter) if self._limiter else ""
         self._keys = Keys(access.keys_file, now=now) if access.keys_file else None
         self._proxies = [ip_network(each, strict=False) for each in access.trusted_proxies]
         self._needless = not (self._limiter or self._keys)
@@ -75,6 +76,11 @@ class Guard:
         """Reads the keys again if their file has changed, whether or not somebody asks."""
         if self._keys:
             self._keys.look()
+
+    def share(self, peers: int) -> None:
+        """Lets so many gateways, this one among them, admit together what each client may have."""
+        if self._limiter:
+            self._limiter.share(peers)
 
     def admit(self, headers: Mapping[str, str], peer: str, route: Route) -> Admission:
         """Lets a request pass, by its headers (names in lower case), peer and route. All that have
@@ -93,14 +99,16 @@ class Guard:
         return Admission(name or "", limits)
 
     def _count(self, identity: str) -> list[tuple[str, str]]:
-        """draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4."""
+        """draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4: the policy is the same in a
+        sequence of answers, whoever gives them, and so that of all gateways together. What is left
+        is this one's, which may change; a client that heeds it nowhere has too much."""
         if self._limiter is None:
             return []
         decision = self._limiter.take(identity)
         # After a refusal `t` is the time until the next request: Retry-After may not end before it.
         after_s = decision.reset_s if decision.allowed else decision.retry_after_s
         headers = [
-            ("RateLimit-Policy", f'"default";q={decision.limit};w={ceil(self._limiter.window_s)}'),
+            ("RateLimit-Policy", self._policy),
             ("RateLimit", f'"default";r={decision.remaining};t={ceil(after_s)}'),
         ]
         if decision.allowed:
@@ -131,6 +139,10 @@ class Guard:
 
     def _is_proxy(self, address: Address) -> bool:
         return any(address in network for network in self._proxies)
+
+
+def _policy(limiter: RateLimiter) -> str:
+    return f'"default";q={limiter.limit};w={ceil(limiter.window_s)}'
 
 
 def _key_in(headers: Mapping[str, str]) -> str:

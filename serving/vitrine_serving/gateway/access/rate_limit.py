@@ -42,12 +42,11 @@ class RateLimitSettings(SettingsPart):
 class Decision(NamedTuple):
     """Decision on a request: it may pass or not, and its client has so many left.
 
-    `limit` and `remaining` are requests; `reset_s` are seconds until `limit` may come at once
-    again, `retry_after_s` until one may (0 if one may now).
+    `remaining` are requests; `reset_s` are seconds until the whole burst may come at once again,
+    `retry_after_s` until one request may (0 if one may now). All are this gateway's own.
     """
 
     allowed: bool
-    limit: int
     remaining: int
     reset_s: float
     retry_after_s: float
@@ -56,8 +55,12 @@ class Decision(NamedTuple):
 class RateLimiter:
     """Rate limiter: lets each identity send `rate_per_s` requests a second, and `burst` at once.
 
-    A `burst` of 0 is a second's worth. Make it before the fork: the table is memory that children
-    share, and they read one clock (CLOCK_MONOTONIC belongs to the machine). Two identities that
+    A `burst` of 0 is a second's worth. Of both this gateway has a share, with as many peers as
+    `share` was told of last: `limit` and `window_s`, the time in which a used-up burst is there
+    again, are those of all gateways together.
+
+    Make it before the fork: the table is memory that children share, and they read one clock
+    (CLOCK_MONOTONIC belongs to the machine). Two identities that
     fall into one slot share its limit, which is only stricter; the hash has a random key, so that
     nobody can choose with whom. There is no lock, which would stay locked when its process is
     killed: of two processes that write a cell in the same microsecond one is forgotten, so that a
@@ -73,11 +76,22 @@ class RateLimiter:
     ) -> None:
         self.limit = burst or math.ceil(rate_per_s)
         self.window_s = self.limit / rate_per_s
-        self._interval_s = 1 / rate_per_s
+        self._rate_per_s = rate_per_s
+        self.share(1)
         self._now = now
         self._key = os.urandom(16)
         self._slots = slots
         self._arrivals = float_cells(slots)
+
+    def share(self, peers: int) -> None:
+        """Lets so many gateways, this one among them, admit the limit together: each an equal part
+        of the rate and of the burst, which is one request at least.
+
+        A bucket is as full afterwards as it was: what it holds is a time, and a part of the burst
+        at the same part of the rate takes as long as before.
+        """
+        self._interval_s = peers / self._rate_per_s
+        self._burst_s = max(self.window_s, self._interval_s)
 
     def take(self, identity: str) -> Decision:
         """Counts a request if it may pass; one that may not costs its client nothing."""
@@ -86,10 +100,10 @@ class RateLimiter:
         while True:
             before, now = self._arrivals[slot], self._now()
             arrival = max(before, now) + self._interval_s
-            wait_s = arrival - now - self.window_s
+            wait_s = arrival - now - self._burst_s
             if wait_s > self._interval_s * _SLACK:
-                return Decision(False, self.limit, 0, arrival - self._interval_s - now, wait_s)
+                return Decision(False, 0, arrival - self._interval_s - now, wait_s)
             if self._arrivals[slot] == before:  # else another process was here meanwhile
                 self._arrivals[slot] = arrival
                 remaining = int(-wait_s / self._interval_s + _SLACK)
-                return Decision(True, self.limit, remaining, arrival - now, 0.0)
+                return Decision(True, remaining, arrival - now, 0.0)

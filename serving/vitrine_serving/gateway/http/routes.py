@@ -149,6 +149,7 @@ ROUTES = (
     Route("healthz", "/healthz", _GET, "live", public=True),
     Route("readyz", "/readyz", _GET, "ready", public=True),
     Route("metrics", "/metrics", _GET, "metrics", public=True),
+    Route("drift_windows", "/internal/drift-windows", _GET, public=True),  # for its peers alone
     Route("models", "/v1/models", _GET, "models"),
     Route("instances", "/v1/instances", _POST, "instances", max_body_bytes=UNLIMITED),
     *_of_models("predict", ":predict", _POST, "Version", "Label", max_body_bytes=UNLIMITED),

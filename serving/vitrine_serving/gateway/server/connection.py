@@ -60,7 +60,7 @@ class ClientConnection(asyncio.Protocol):
         self._held = bytearray()
         self._is_deaf = False
         """What comes is of no use any more."""
-        self._until_s = self._fires_s = 0.0
+        self._until_s = self._fires_s = self._retires_s = 0.0
         self._timer: asyncio.Handle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._unread = 0
@@ -78,6 +78,7 @@ class ClientConnection(asyncio.Protocol):
         self._client = peer[0] if isinstance(peer, tuple) else ""
         transport.set_write_buffer_limits(high=1)  # it is known whether all has been read
         self._all.add(self)
+        self._retires_s = self._all.retires_s()
         self._wait(LAST_CALL_S if self._all.is_ending else self._all.patience.header_s)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -223,11 +224,12 @@ class ClientConnection(asyncio.Protocol):
 
     async def _serve(self, head: RequestHead, body: Body) -> None:
         """Answers a request, and begins the next."""
-        is_last = True
+        is_last, is_old = True, False
         try:
             answer = await self._gateway.answer(head.request, body)
             goes_on = head.keeps_alive and not self._is_deaf and not body.is_given_up
-            is_last = self._all.is_last(goes_on)
+            is_old = goes_on and self._retires_s > 0 and self._is_to_retire()
+            is_last = self._all.is_last(goes_on and not is_old)
             await self._send(head.request, answer, body, is_last=is_last)
             if not body.is_whole:
                 await body.discard()
@@ -240,11 +242,22 @@ class ClientConnection(asyncio.Protocol):
             raise
         finally:
             body.release()
-        self._go_on(is_last=is_last)
+        self._go_on(is_last=is_last, is_old=is_old)
 
-    def _go_on(self, *, is_last: bool) -> None:
+    def _is_to_retire(self) -> bool:
+        """Says whether it is old, and at a moment when nothing is lost by that: no idle one is
+        closed for its age, as a request may be on its way, and behind what has come already another
+        answer follows. RFC 9112, section 9.6."""
+        return not self._held and self._loop.time() >= self._retires_s
+
+    def _go_on(self, *, is_last: bool, is_old: bool) -> None:
         """Begins the next request, or waits for it."""
         self._task = None
+        if is_old and not (self._all.is_ending or self._transport.is_closing()):
+            self._is_deaf = True
+            end_softly(self._transport)
+            self._wait(LAST_CALL_S)
+            return
         if is_last or self._is_deaf or self._all.is_ending:
             self._is_deaf = True
             self._transport.close()

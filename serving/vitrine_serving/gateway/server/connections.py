@@ -1,6 +1,7 @@
 """Connections of a process: how many there are, how patient it is with them, and their end."""
 
 import asyncio
+import random
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,12 +12,19 @@ from vitrine_serving.gateway.server.draining import Draining
 
 
 class Patience(NamedTuple):
-    """Seconds for the first head of a connection, until its next request, and in which an answer
-    has to be read on."""
+    """Seconds for the first head of a connection, until its next request, in which an answer has
+    to be read on, and after which it is to end, 0 for never."""
 
     header_s: float = 10.0
     keepalive_s: float = 75.0
     answer_s: float = 30.0
+    max_age_s: float = 0.0
+
+
+def jittered(seconds: float) -> float:
+    """Returns a time that is a tenth longer or shorter, so that connections that were made together
+    do not end together."""
+    return seconds * random.uniform(0.9, 1.1)  # noqa: S311
 
 
 class ClientConnections:
@@ -73,6 +81,11 @@ class ClientConnections:
     def has_no_room(self, connecting: int) -> bool:
         """Says whether there is not even room to refuse one, with `connecting` being set up."""
         return len(self.open) + self.refused + connecting >= self._most + REFUSED
+
+    def retires_s(self) -> float:
+        """Returns when a connection that is made now is to end, in the loop's time; 0 for never."""
+        age_s = self.patience.max_age_s
+        return self.loop.time() + jittered(age_s) if age_s else 0.0
 
     def is_last(self, keeps_alive: bool) -> bool:
         """Counts a request, and says whether its answer is the last of its connection."""

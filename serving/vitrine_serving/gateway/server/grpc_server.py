@@ -23,16 +23,21 @@ _PINGS_APART_MS = 5_000
 """Milliseconds after which a quiet client is asked whether it is still there, in which it has to
 say so, and between the pings that a client may send."""
 
+_LONGEST = 1.1
+"""Age of the oldest connection, in those of the setting."""
+
 
 class GrpcLimits(NamedTuple):
     """Limits of a gRPC server: calls, and connections, at a time; seconds to set a connection up,
-    until an idle one is closed, and to read an answer; and those of requests."""
+    until an idle one is closed, and to read an answer; those of requests; and seconds after which a
+    connection is to end, 0 for never."""
 
     most: int
     header_s: float
     keepalive_s: float
     answer_s: float
     requests: RequestSettings
+    max_age_s: float = 0.0
 
 
 class GrpcServer:
@@ -53,7 +58,7 @@ class GrpcServer:
         bounds, timeout_s = OpenStreams(limits.most), limits.requests.body_timeout_s
         self._health = GatewayHealth(gateway.open_inference.is_ready, bounds, timeout_s)
         calls = self._calls = ClientCalls(gateway, limits.requests, limits.answer_s, note)
-        self._streams = GrpcStreams(calls, bounds)
+        self._streams = GrpcStreams(calls, bounds, limits.max_age_s)
         handlers = {
             path: (self._streams if method.failed else calls).handler(method)
             for path, method in gateway.grpc_methods.items()
@@ -112,6 +117,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 def _options(limits: GrpcLimits) -> list[tuple[str, int]]:
     return [
+        *_age_options(limits),
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", limits.requests.max_body_bytes),
         ("grpc.max_send_message_length", -1),
@@ -122,4 +128,19 @@ def _options(limits: GrpcLimits) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", _PINGS_APART_MS),
+    ]
+
+
+def _age_options(limits: GrpcLimits) -> list[tuple[str, int]]:
+    """A connection that is old is told so (GOAWAY), and takes no more calls; those that it has go
+    on, streams for as long as one may be open. gRPC itself adds a tenth to the age, or takes it
+    off: `kMaxConnectionAgeJitter` in its legacy_channel_idle_filter.cc.
+    """
+    age_s = limits.max_age_s
+    if not age_s:
+        return []
+    grace_s = _LONGEST * age_s + limits.requests.request_timeout_s + limits.answer_s
+    return [
+        ("grpc.max_connection_age_ms", max(int(1e3 * age_s), 1)),
+        ("grpc.max_connection_age_grace_ms", int(1e3 * grace_s)),
     ]

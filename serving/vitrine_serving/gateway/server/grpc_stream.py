@@ -10,6 +10,8 @@ from vitrine_client.errors import RequestTimeout, Unauthorized
 from vitrine_client.tfserving.messages import code_for_status
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import GrpcMethod
+from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
+from vitrine_serving.gateway.server.connections import jittered
 from vitrine_serving.gateway.server.grpc_bounds import OpenStreams, read_next
 from vitrine_serving.gateway.server.grpc_calls import (
     ClientCalls,
@@ -20,8 +22,10 @@ from vitrine_serving.gateway.server.grpc_calls import (
 )
 
 AT_ONCE = 16
-"""Requests of a stream that are in hand at a time; no more are read."""
+"""Requests of a stream that are in hand at a time; no more are read, nor any behind a large one,
+which is counted, or refused, before the next takes memory."""
 
+_OLD = "The stream has been open for as long as one may; open another"
 _ENDING = "The gateway is ending; open another stream"
 _UNREAD = "The client does not read its answers"
 
@@ -37,11 +41,13 @@ class _Reply:
 
 
 class GrpcStreams:
-    """Streams of one process, of the calls that `calls` answers."""
+    """Streams of one process, of the calls that `calls` answers. One that is open for `max_age_s`
+    (0 for no limit) ends after what was read of it, as others on its connection, which is old."""
 
-    def __init__(self, calls: ClientCalls, bounds: OpenStreams) -> None:
+    def __init__(self, calls: ClientCalls, bounds: OpenStreams, max_age_s: float = 0.0) -> None:
         self._calls = calls
         self._bounds = bounds
+        self._max_age_s = max_age_s
         self._open: set[_Stream] = set()
         self._is_ending = False
 
@@ -51,12 +57,15 @@ class GrpcStreams:
         async def serve(_: object, context: Any) -> None:
             stream = _Stream(self._calls, method, context)
             self._open.add(stream)
+            timer = self._retire_later(stream)
             try:
                 if self._is_ending:
-                    stream.end()
+                    stream.end(_ENDING)
                 await stream.serve()
             finally:
                 self._open.discard(stream)
+                if timer:
+                    timer.cancel()
 
         return grpc.stream_stream_rpc_method_handler(self._bounds.bounded(serve))
 
@@ -64,7 +73,13 @@ class GrpcStreams:
         """Has each stream end as soon as what was read of it is answered."""
         self._is_ending = True
         for stream in self._open:
-            stream.end()
+            stream.end(_ENDING)
+
+    def _retire_later(self, stream: "_Stream") -> asyncio.TimerHandle | None:
+        if not self._max_age_s:
+            return None
+        loop = asyncio.get_running_loop()
+        return loop.call_later(jittered(self._max_age_s), stream.end, _OLD)
 
 
 class _Stream:
@@ -78,14 +93,14 @@ class _Stream:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._reader: asyncio.Task[None] | None = None
         self._in_hand: set[HeldBytes] = set()
-        self._is_ending = False
+        self._ended = ""
         self._late: RequestTimeout | None = None
 
     async def serve(self) -> None:
         """Answers until the client has sent all, the gateway ends, or a request has no right, which
         the first says: it has to come as soon as that of any call."""
         self._reader = asyncio.create_task(self._read_all())
-        if self._is_ending:
+        if self._ended:
             self._reader.cancel()
         pending: asyncio.Task[_Reply] | None = None
         try:
@@ -97,14 +112,16 @@ class _Stream:
         finally:
             self._reader.cancel()
             self._drop(pending)
-        if self._is_ending:
-            await self._context.abort(grpc.StatusCode.UNAVAILABLE, _ENDING)
+        if self._ended:
+            await self._context.abort(grpc.StatusCode.UNAVAILABLE, self._ended)
         if self._late:
             await self._context.abort(code_for_status(self._late.status), str(self._late))
 
-    def end(self) -> None:
-        """Reads no more."""
-        self._is_ending = True
+    def end(self, why: str) -> None:
+        """Reads no more, unless all has been read."""
+        if self._reader and self._reader.done():
+            return
+        self._ended = self._ended or why
         if self._reader:
             self._reader.cancel()
 
@@ -117,7 +134,11 @@ class _Stream:
                 if content is None:
                     return
                 timeout_s = None
-                self._tasks.put_nowait(asyncio.create_task(self._reply(content)))
+                task = asyncio.create_task(self._reply(content))
+                self._tasks.put_nowait(task)
+                if len(content) > LARGE_BYTES:
+                    del content
+                    await asyncio.wait({task})
         except RequestTimeout as error:
             self._late = error
         except (asyncio.CancelledError, grpc.aio.AbortError, asyncio.InvalidStateError):

@@ -61,6 +61,9 @@ class ServerSettings(SettingsPart):
     """Seconds that a client has to go on reading its answer, at 1 KiB a second or faster."""
     keepalive_s: Seconds = 75.0
     """Seconds that an idle connection stays open; more than a balancer in front keeps it (60)."""
+    connection_max_age_s: float = Field(0.0, ge=0, le=86_400)
+    """Seconds after which the next answer of a connection is its last, for each a tenth more or
+    less, so that gateways that were added get their share; 0 for never."""
 
     @field_validator("host")
     @classmethod

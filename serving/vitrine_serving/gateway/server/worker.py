@@ -69,6 +69,7 @@ class Worker(base.Worker):
 
     header_timeout_s: float
     answer_timeout_s: float
+    connection_max_age_s: float
     master_signals: Any
     draining: Draining
     look: Callable[[], None]
@@ -180,7 +181,12 @@ class Worker(base.Worker):
             self.gateway,
             most=int(cfg.worker_connections),
             limits=HeadLimits(*limits),
-            patience=Patience(self.header_timeout_s, cfg.keepalive, self.answer_timeout_s),
+            patience=Patience(
+                self.header_timeout_s,
+                cfg.keepalive,
+                self.answer_timeout_s,
+                self.connection_max_age_s,
+            ),
             draining=self.draining,
             note=lambda count: shares.forget(slot) if count is None else shares.note(slot, count),
             most_requests=self.max_requests,

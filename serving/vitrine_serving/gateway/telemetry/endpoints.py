@@ -8,6 +8,7 @@ import orjson
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.http import problems
 from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import UnknownAddress
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import Metrics
@@ -44,6 +45,15 @@ class TelemetryEndpoints:
             model.model, model.version, self._servers, timeout_s=request.left_s()
         )
         return Answer(200, orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE))
+
+    async def drift_windows(self, request: Request) -> Answer:
+        """Sums of this gateway's windows, for its peers alone: two answers in a row tell others
+        what was answered meanwhile."""
+        if not self._watch or not self._watch.is_pooled:
+            raise UnknownAddress(request.path)
+        if not self._watch.is_peer(request.client):
+            return problems.problem(403, "This is for the gateways of this service alone")
+        return Answer(200, self._watch.document())
 
     async def metrics(self, _: Request) -> Answer:
         """Metrics for Prometheus, made in a thread."""

@@ -1,5 +1,4 @@
-"""Open Inference Protocol: the operations of the model server, from messages to messages, knowing
-no transport."""
+"""Open Inference Protocol: the operations of the model server, which know no transport."""
 
 import time
 from collections.abc import Callable

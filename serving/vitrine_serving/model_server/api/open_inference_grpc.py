@@ -1,5 +1,4 @@
-"""gRPC service of the Open Inference Protocol: its methods beside TensorFlow Serving's, with the
-same bounds."""
+"""gRPC service of the Open Inference Protocol, beside TensorFlow Serving's and in its bounds."""
 
 import threading
 from collections.abc import Callable, Iterator

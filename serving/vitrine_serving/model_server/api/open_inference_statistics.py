@@ -1,5 +1,4 @@
-"""Statistics of a version: requests of the Open Inference Protocol and how long they took, as
-Triton's clients read them.
+"""Statistics of a version: requests of the Open Inference Protocol, as Triton's clients read them.
 
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
 """

@@ -1,5 +1,4 @@
-"""The table: rows of the Open Inference Protocol, by topic, in the order in which real servers were
-asked."""
+"""Table of the Open Inference Protocol: rows by topic, in the order in which it was asked."""
 
 from tests.contract.open_inference.cases import (
     binary,

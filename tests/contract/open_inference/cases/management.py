@@ -1,5 +1,4 @@
-"""Rows of what manages a server: configuration, statistics, the repository, traces, logs, shared
-memory."""
+"""Rows of what manages a server: configuration, statistics, repository, traces, shared memory."""
 
 from collections.abc import Callable
 from typing import Any

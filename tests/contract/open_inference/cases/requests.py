@@ -1,5 +1,4 @@
-"""Rows of whole requests of JSON: data flat and nested, versions, ids, inputs that are missing or
-too many."""
+"""Rows of whole requests of JSON: nested data, versions, ids, inputs that are missing."""
 
 from tests.contract.open_inference.answers import predicted, refused
 from tests.contract.open_inference.calls import body, changed, images, infer, tensor

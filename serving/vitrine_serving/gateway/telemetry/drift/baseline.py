@@ -1,8 +1,10 @@
 """Drift baseline: statistics of the validation images, read from a model card."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,17 @@ class Baseline:
             sizes=sizes,
             limits={test: _floats("thresholds", limits[test], sizes.shape) for test in TESTS},
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that samples are compared with: windows with the same one can be pooled."""
+        sha = hashlib.sha256(f"{self.images} {self.labels}".encode())
+        for array in (
+            *(self.means, self.deviations, self.sizes, self.confusion.priors),
+            *(each[test] for each in (self.projections, self.limits) for test in TESTS),
+        ):
+            sha.update(str(array.shape).encode() + np.ascontiguousarray(array, "<f8").tobytes())
+        return sha.hexdigest()[:32]
 
     @property
     def has_shares(self) -> bool:

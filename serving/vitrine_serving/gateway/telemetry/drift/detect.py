@@ -104,23 +104,29 @@ def _told_apart(one: float, other: float) -> tuple[str, str]:
     return next((pair for pair in told if pair[0] != pair[1]), told[0])
 
 
-def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAIN) -> Shift:
+def detect(
+    known: Baseline,
+    sample: Sample,
+    margins: Mapping[str, float] = _PLAIN,
+    counted: int | None = None,
+) -> Shift:
     """Says whether a sample comes from where the validation images came from.
 
     Fewer images than there are thresholds for raise no alarm. `margins` multiply the
-    thresholds, test by test. Raises `ValueError` for a sample of other classes.
+    thresholds, test by test. The sample counts for `counted` images, if that is fewer than it has.
+    Raises `ValueError` for a sample of other classes.
     """
-    size = sample.size
     if sample.sums.shape != known.means.shape:
         raise ValueError(f"the sample has {sample.sums.size} columns, not {known.means.size}")
-    difference = sample.sums / size - known.means
+    difference = sample.sums / sample.size - known.means
+    size = sample.size if counted is None else min(sample.size, counted)
     factor = size / (1 + size / known.images)  # both means vary: 1/size and 1/images
     scores, thresholds = {}, {}
     for test in TESTS:
         distance = difference @ known.projections[test]
         scores[test] = factor * float(distance @ distance)
         thresholds[test] = margins[test] * known.limit(test, size)
-    enough = known.is_enough(size)
+    enough = known.is_enough(sample.size)
     raised = [test for test in TESTS if enough and scores[test] > thresholds[test]]
     kind: Kind = "none"
     if raised:  # a covariate shift often raises both
@@ -128,14 +134,14 @@ def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAI
     return Shift(known, sample, kind, scores, thresholds, known.confusion.estimate(sample.answered))
 
 
-def judge(known: Baseline, sample: Sample, was: Kind) -> Shift:
+def judge(known: Baseline, sample: Sample, was: Kind, counted: int | None = None) -> Shift:
     """Does what `detect` does for a sliding window, which was found to be `was` before.
 
     More is needed to raise an alarm than to keep it up, as windows that overlap are many tests. The
     thresholds are those of the alarm as it is now: a score is over its own if it raises one.
     """
-    found = detect(known, sample, _margins(was))
-    return found if found.kind == was else detect(known, sample, _margins(found.kind))
+    found = detect(known, sample, _margins(was), counted)
+    return found if found.kind == was else detect(known, sample, _margins(found.kind), counted)
 
 
 def _margins(kind: Kind) -> dict[str, float]:

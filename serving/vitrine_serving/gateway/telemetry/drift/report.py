@@ -11,8 +11,8 @@ from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline
-from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, judge
-from vitrine_serving.gateway.telemetry.drift.window import Window
+from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift
+from vitrine_serving.gateway.telemetry.drift.peers import PooledWindow
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
@@ -50,19 +50,22 @@ def unknown(version: int, why: str, size: int) -> dict[str, Any]:
     return _entry(version, "unknown", why, size, {})
 
 
-def entry(version: int, known: Baseline, window: Window | None, size: int) -> dict[str, Any]:
-    """Returns the entry of a version whose window has `size` images when it is full.
+def entry(version: int, known: Baseline, seen: PooledWindow | None, size: int) -> dict[str, Any]:
+    """Returns the entry of a version, of which nothing was seen yet without a window; one gateway's
+    has `size` images when it is full.
 
     Of too few images to tell, scores and thresholds would tell something: they are left out.
     """
-    if window is None or window.classes != len(known.labels):
+    if seen is None:
         nothing = {"classes": _classes(known, None), "statistics": _statistics(known, None)}
         return _entry(version, "none", "no images seen yet", size, nothing)
-    shift = judge(known, window.sample(), window.kind)
-    enough = known.is_enough(window.images)
+    shift = seen.judged(known, seen.kind)
+    enough = known.is_enough(seen.sample.size)
     figures = {
-        "images": window.images,
-        "since": datetime.fromtimestamp(window.since, UTC).isoformat(timespec="seconds"),
+        "images": seen.sample.size,
+        "window": seen.size,
+        "gateways": seen.gateways,
+        "since": datetime.fromtimestamp(seen.since, UTC).isoformat(timespec="seconds"),
         "scores": _rounded(shift.scores) if enough else {},
         "thresholds": _rounded(shift.thresholds) if enough else {},
         "classes": _classes(known, shift),
@@ -77,6 +80,7 @@ def _entry(
     nothing: dict[str, Any] = {
         "images": 0,
         "window": size,
+        "gateways": 1,
         "since": None,
         "scores": {},
         "thresholds": {},

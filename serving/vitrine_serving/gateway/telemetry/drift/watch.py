@@ -3,18 +3,24 @@
 import asyncio
 import logging
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.errors import VitrineError
 from vitrine_client.process.visible import visible
 from vitrine_client.results.drift_statistics import STATISTICS, statistics
 from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
+from vitrine_serving.gateway.telemetry.drift.peers import PeerRounds, Pool, PooledWindow, merged
+from vitrine_serving.gateway.telemetry.drift.peers.client import is_peer
+from vitrine_serving.gateway.telemetry.drift.peers.document import written
+from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import CURRENT_S
 from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES, DriftState
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -39,10 +45,7 @@ _MOST_KNOWN = 256  # as many versions as descriptions are kept of
 
 _MOST_TOLD = 200  # letters of what a card says
 
-_CURRENT_S = 900.0
-"""After so long without an image a window tells nothing of what a version is asked about now: it
-may be AVAILABLE, and a version label name another. More than the ten minutes that the alert waits,
-so that a service that is asked four times an hour has it, too."""
+_DESCRIBE_S = 2.0  # for a version that a peer was asked about, and this process was not
 
 Instances = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
@@ -96,13 +99,54 @@ class _Version:
 
 
 class Watch:
-    """Drift watch of one process; all share `windows`. Lives in one event loop."""
+    """Drift watch of one process; all share `windows`, and `pool` where there are peers. Lives in
+    one event loop."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, pool: Pool | None = None) -> None:
         self._windows = windows
+        self._pool = pool
+        self._addresses: Callable[[], Sequence[str]] = tuple
+        self._rounds: asyncio.Task[None] | None = None
         self._versions: dict[tuple[str, int], _Version] = {}
         self._ended: set[tuple[str, int]] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, addresses: Callable[[], Sequence[str]], servers: ModelServers) -> None:
+        """Pools the windows with those of the gateways at `addresses` from now on, if at all."""
+        self._addresses = addresses
+        if self._pool:
+            rounds = self.rounds(self._pool, addresses, servers)
+            self._rounds = asyncio.get_running_loop().create_task(rounds.run())
+
+    def rounds(
+        self, pool: Pool, addresses: Callable[[], Sequence[str]], servers: ModelServers
+    ) -> PeerRounds:
+        """Returns the rounds over the gateways at `addresses`."""
+
+        async def baseline(model: str, version: int) -> Baseline | None:
+            return await self._baseline(model, version, servers)
+
+        return PeerRounds(pool, addresses, self._own, baseline)
+
+    def stop(self) -> None:
+        """Asks no peers any more; another process of this gateway goes on with that."""
+        if self._rounds:
+            self._rounds.cancel()
+            self._rounds = None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether there is a pool, which may be this gateway's alone at times."""
+        return self._pool is not None
+
+    def is_peer(self, client: str) -> bool:
+        """Says whether an IP address is that of a gateway which the windows are pooled with."""
+        return is_peer(client, self._addresses())
+
+    def document(self) -> bytes:
+        """Returns what peers are told: the windows of this gateway."""
+        instance = self._pool.instance if self._pool else ""
+        return written(instance, self._own(), self._windows.now())
 
     def note(
         self,
@@ -143,17 +187,21 @@ class Watch:
 
         Leaves out versions that have ended, and those that have not been asked for a while.
         """
-        since = self._windows.now() - _CURRENT_S
-        return [
-            window.state()
-            for window in sorted(self._windows.all(), key=lambda window: window.key)
-            if window.used >= since and window.key not in self._ended
-        ]
+        since = self._windows.now() - CURRENT_S
+        states = {each.key: each.state() for each in self._windows.all() if each.used >= since}
+        pooled = self._pool.all() if self._pool else {}
+        states |= {
+            key: each.state
+            for key, each in pooled.items()
+            if key in states or each.others.used >= since
+        }
+        return [states[key] for key in sorted(states) if key not in self._ended]
 
     async def forget_ended(self, servers: ModelServers) -> None:
         """Drops the windows of versions that no server serves any more: should one be published
         again, or come back after a rollback, it begins without them. Raises nothing."""
-        versions = [window.key for window in self._windows.all()]
+        versions = {window.key for window in self._windows.all()}
+        versions |= set(self._pool.all() if self._pool else ())
         self._ended = await served.ended(versions, servers)
         for model, version in self._ended:
             self._windows.drop(model, version)
@@ -179,7 +227,37 @@ class Watch:
         noted = self._find(model, version, says)
         if noted.known is None:
             return report.unknown(version, noted.lacks, size)
-        return report.entry(version, noted.known, self._windows.find(model, version), size)
+        return report.entry(version, noted.known, self._seen(model, version, noted.known), size)
+
+    def _seen(self, model: str, version: int, known: Baseline) -> PooledWindow | None:
+        """Returns what this gateway and its peers have seen of a version."""
+        seen = [
+            each
+            for each in self._own()
+            if each.key == (model, version) and each.sample.sums.shape == known.means.shape
+        ]
+        pooled = self._pool.all().get((model, version)) if self._pool else None
+        if pooled and pooled.others.fits(known):
+            seen.append(pooled.others)
+        return merged(seen)
+
+    def _own(self) -> list[PooledWindow]:
+        """Returns this gateway's windows; the verdicts are those on all that is pooled with them,
+        as one that was raised is kept up by all."""
+        pooled = self._pool.all() if self._pool else {}
+        found = [PooledWindow.of(each, self._windows.size) for each in self._windows.all()]
+        kinds = {key: each.state.alarm or "none" for key, each in pooled.items()}
+        return [replace(each, kind=kinds.get(each.key, each.kind)) for each in found]
+
+    async def _baseline(self, model: str, version: int, servers: ModelServers) -> Baseline | None:
+        noted = self._versions.get((model, version))
+        if noted is None or noted.known is None:
+            try:
+                says = await servers.describe(model, version, timeout_s=_DESCRIBE_S)
+            except VitrineError:
+                return None
+            noted = self._find(model, version, says)
+        return noted.known
 
     def _find(self, model: str, version: int, description: Description) -> _Version:
         """Returns what is known of a version; one that says something else of why no pictures can

@@ -1,7 +1,7 @@
 """Sliding window: the last images of one version of a model, summed up, as it lies in memory."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -18,7 +18,8 @@ _KINDS: tuple[Kind, ...] = ("none", "covariate", "label")
 @dataclass(frozen=True)
 class DriftState:
     """State of a version's window as found last: scores and thresholds by test, and the estimated
-    shares of the classes by class id. `alarm` is the kind of shift, or empty."""
+    shares of the classes by class id. `alarm` is the kind of shift, or empty, and `gateways` are
+    those whose images are in it."""
 
     model: str
     version: int
@@ -27,6 +28,19 @@ class DriftState:
     scores: dict[str, float]
     thresholds: dict[str, float]
     estimated: tuple[float, ...]
+    gateways: int = 1
+
+    @classmethod
+    def of(cls, model: str, version: int, found: Shift, gateways: int) -> Self:
+        """Returns the state by a verdict on the images of several gateways."""
+        return cls(
+            *(model, version, found.sample.size),
+            alarm="" if found.kind == "none" else found.kind,
+            scores=found.scores,
+            thresholds=found.thresholds,
+            estimated=found.priors.priors,
+            gateways=gateways,
+        )
 
 
 class Window:
@@ -49,6 +63,11 @@ class Window:
     def classes(self) -> int:
         """How many classes that version has."""
         return int(self._record["classes"])
+
+    @property
+    def baseline(self) -> str:
+        """The digest of the baseline that it was compared with last, "" before."""
+        return bytes(self._record["baseline"]).decode(errors="replace")
 
     @property
     def images(self) -> int:
@@ -92,6 +111,7 @@ class Window:
         """Empties it, for another version."""
         for name in ("kind", "newest", "images", "sums", "answered"):
             self._record[name] = 0
+        self._record["baseline"] = b""
         for name, value in (("model", model), ("version", version), ("classes", classes)):
             self._record[name] = value
 
@@ -116,6 +136,7 @@ class Window:
     def note(self, found: Shift) -> None:
         """Keeps a verdict."""
         self._record["kind"] = _KINDS.index(found.kind)
+        self._record["baseline"] = found.known.digest.encode()
         self._record["scores"] = [found.scores[test] for test in TESTS]
         self._record["thresholds"] = [found.thresholds[test] for test in TESTS]
         self._record["shares"][: len(found.priors.priors)] = found.priors.priors
@@ -131,6 +152,7 @@ def record(blocks: int) -> np.dtype[Any]:
             ("version", np.int64),
             ("classes", np.int64),
             ("used", np.float64),
+            ("baseline", "S32"),
             ("kind", np.int64),
             ("scores", np.float64, len(TESTS)),
             ("thresholds", np.float64, len(TESTS)),

@@ -17,6 +17,7 @@ _VALUES: dict[Family, Callable[[DriftState], dict[str, float]]] = {
     families.DRIFT_SCORE: lambda state: state.scores,
     families.DRIFT_THRESHOLD: lambda state: state.thresholds,
     families.DRIFT_IMAGES: lambda state: {"": state.images},
+    families.DRIFT_GATEWAYS: lambda state: {"": state.gateways},
     families.DRIFT_SHARE: lambda state: {
         str(class_id): share for class_id, share in enumerate(state.estimated)
     },

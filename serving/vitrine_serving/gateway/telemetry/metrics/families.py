@@ -73,6 +73,11 @@ SHEDS = _counter(
     "What was turned away: requests by queue_full, too_late or rate_limit, and connections.",
     ("reason",),
 )
+PEERS = _gauge(
+    "vitrine_peers",
+    "Gateways that share rate limits, as this one knows them, itself among them.",
+    worst=True,
+)
 RETRIES = _counter("vitrine_retries_total", "Calls to model servers that were made again.")
 VERSION_SKEW = _counter(
     "vitrine_version_skew_total",
@@ -91,6 +96,23 @@ BREAKER = _gauge(
     "vitrine_breaker_state",
     "Whether a model server is called: 0 closed, yes; 1 half-open, to try; 2 open, no. The worst.",
     ("address",),
+    worst=True,
+)
+EJECTED = _gauge(
+    "vitrine_model_server_ejected",
+    "1 while a model server is left alone, or on trial, as it does worse than others. The worst.",
+    ("address",),
+    worst=True,
+)
+EJECTIONS = _counter(
+    "vitrine_ejections_total",
+    "Times that a process left a model server alone: failures or latency, compared with others'.",
+    ("reason",),
+)
+MODEL_SERVERS = _gauge(
+    "vitrine_model_servers",
+    "Model servers by state: called, ejected, half-open, open. Of the process that has most.",
+    ("state",),
     worst=True,
 )
 PREDICTIONS_LOGGED = _counter(
@@ -124,6 +146,11 @@ DRIFT_THRESHOLD = _gauge(
 DRIFT_IMAGES = _gauge(
     "vitrine_drift_images",
     "Images in the window that drift is looked for in.",
+    ("model", "version"),
+)
+DRIFT_GATEWAYS = _gauge(
+    "vitrine_drift_gateways",
+    "Gateways whose images are in the window: the last of all peers are judged as one.",
     ("model", "version"),
 )
 DRIFT_SHARE = _gauge(
