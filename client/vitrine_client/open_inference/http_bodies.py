@@ -5,7 +5,7 @@ objects. https://github.com/kserve/open-inference-protocol, and Triton's binary 
 extension, as tests/contract/open_inference has it seen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vitrine_client.errors import InvalidRequest, ModelFault
@@ -117,15 +117,31 @@ def write_response(response: V2Response, asked: V2Request) -> tuple[Json, list[b
         content["id"] = response.id
     if response.parameters:
         content["parameters"] = dict(response.parameters)
-    all_binary = asked.raw is not None or asked.parameters.get("binary_data_output") is True
-    wanted = {each.name: each.parameters.get("binary_data") is True for each in asked.outputs}
+    is_binary = _binary_of(asked)
     parts = [
-        _write_tensor(
-            content["outputs"], each, wanted.get(each.name, False) if wanted else all_binary
-        )
+        _write_tensor(content["outputs"], each, bool(is_binary(each.name)))
         for each in response.outputs
     ]
     return content, [part for part in parts if part]
+
+
+def are_binary(outputs: Iterable[V2Tensor], asked: V2Request) -> bool:
+    """Says whether all outputs of a response are numbers that a request wants as binary data, and
+    have no parameters."""
+    is_binary = _binary_of(asked)
+    for each in outputs:
+        if each.datatype == "BYTES" or each.parameters or not is_binary(each.name):
+            return False
+    return True
+
+
+def _binary_of(asked: V2Request) -> Callable[[str], bool | None]:
+    """Returns what says of an output, by its name, whether it is wanted as binary data."""
+    if asked.outputs:
+        wanted = {each.name: each.parameters.get("binary_data") is True for each in asked.outputs}
+        return wanted.get
+    all_binary = asked.raw is not None or asked.parameters.get("binary_data_output") is True
+    return lambda _: all_binary
 
 
 def _read_tensor(members: Json, rest: memoryview) -> tuple[V2Tensor, memoryview]:

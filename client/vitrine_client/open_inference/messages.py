@@ -55,7 +55,8 @@ class RequestedOutput(NamedTuple):
 class V2Request:
     """Request of inference. `model_version` and `id` are empty where none is named; without
     `outputs` all are wanted. `raw` is the bytes of the only input of a request without a head
-    (`Inference-Header-Content-Length: 0`), which then has no `inputs`."""
+    (`Inference-Header-Content-Length: 0`), which then has no `inputs`. Those of one `form`, if
+    they have one, differ in the numbers of their inputs alone."""
 
     inputs: Sequence[V2Tensor]
     outputs: Sequence[RequestedOutput] = ()
@@ -64,6 +65,7 @@ class V2Request:
     id: str = ""
     parameters: Parameters = field(default_factory=dict)
     raw: bytes | None = None
+    form: object = None
 
 
 @dataclass(slots=True, eq=False)

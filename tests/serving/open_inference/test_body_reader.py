@@ -249,6 +249,10 @@ def test_known_heads(reads):
         assert [each.name for each in request.outputs] == ["y"]
         assert request.parameters == {"binary_data_output": True}
         assert request.inputs[0].parameters == {"binary_data_size": 8}
+    assert request.form == reads(body, header).form
+    other = reads(*binary(np.float32([1, 2]).tobytes()))
+    assert request.form != reads(*binary(np.float32([1, 2]).tobytes())).form
+    assert other.form is None
     assert "1 bytes of binary data follow" in str(reads.refusal(body + b"x", header))
     assert "7 are there" in str(reads.refusal(body[:-1], header))
 

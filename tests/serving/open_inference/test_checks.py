@@ -1,6 +1,7 @@
 """Requests against the signature that they are for: faults are told with what was expected."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,3 +186,28 @@ def test_a_raw_request_to_a_model_of_two_inputs(runner):
     inputs = {"a": (wire.DT_FLOAT, [-1]), "b": (wire.DT_FLOAT, [-1])}
     asked = Asked(runner, Version({"serving_default": signature(inputs, inputs)}, dict))
     assert "takes 2 inputs" in str(asked.refusal(V2Request([], raw=b"")))
+
+
+def test_requests_of_one_form(runner):
+    """Are checked once for a version, and again for another that takes something else."""
+    asked = Asked(runner, echo(wire.DT_FLOAT, [-1, 2]))
+    sent = replace(request(tensor("x", np.float32([[1, 2]]))), form=object())
+    for _ in range(3):
+        assert asked.outputs(sent) == {"x": [[1, 2]]}
+    asked.servers.versions[2] = echo(wire.DT_INT32, [-1, 2])
+    for _ in range(2):
+        assert "'x' of m is INT32, and FP32 came" in str(asked.refusal(sent))
+    asked.servers.versions[3] = echo(wire.DT_FLOAT, [-1, 2])
+    other = replace(sent, inputs=[tensor("x", np.float32([[3, 4]]))])
+    assert asked.outputs(other) == {"x": [[3, 4]]}
+
+
+def test_forms_that_do_not_fit(runner):
+    """Are refused each time, also beside those that do; more than are kept are checked anew."""
+    asked = Asked(runner, echo(wire.DT_FLOAT, [-1, 2]))
+    fits = tensor("x", np.float32([[1, 2]]))
+    misfits = [tensor("x", np.float32([[1]])), tensor("y", np.float32([[1, 2]]))]
+    forms = [replace(request(each), form=object()) for each in misfits]
+    for number in range(300):
+        assert asked.outputs(replace(request(fits), form=object())) == {"x": [[1, 2]]}
+        assert asked.refusal(forms[number % 2])

@@ -80,6 +80,19 @@ def test_one_output_binary(http):
     assert answer.content.endswith(X.tobytes())
 
 
+def test_the_same_again(http):
+    """The JSON before numbers is that of any answer of their form, be it known or not."""
+    for array in (X, X + 1, X[:1], X, np.float32([[np.nan, np.inf, 0]])):
+        heads = []
+        for given in ({}, {"id": "a"}):
+            body, headers = binary(array, **given, **ALL_BINARY)
+            answer = http.post(INFER, content=body, headers=headers)
+            np.testing.assert_array_equal(outputs(answer)["x"], array)
+            heads.append(json.loads(answer.content[: int(answer.headers[LENGTH])]))
+        assert heads[1] == {"id": "a", **heads[0]}
+        assert heads[0]["outputs"][1]["shape"] == list(array.shape)
+
+
 def test_nothing_that_is_binary_is_json(http):
     """A batch of none has no bytes after the JSON, and so no header, as in Triton."""
     body, headers = binary(X[:0], **ALL_BINARY)

@@ -5,15 +5,17 @@ success, and only answers of inference are packed.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+import numpy as np
 import orjson
 
 from vitrine_client.errors import InvalidRequest, NotFound, Unimplemented
-from vitrine_client.open_inference import http_bodies
-from vitrine_client.open_inference.messages import V2Request, V2Response
+from vitrine_client.open_inference import datatypes, http_bodies, packing
+from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
 from vitrine_serving.gateway.api.open_inference.bodies import BodyReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.http import problems
@@ -171,12 +173,38 @@ class OpenInferenceEndpoints:
 def written(response: V2Response, asked: V2Request) -> Answer:
     """Returns the answer of a response: JSON, and after it the outputs that were asked for as
     binary data. Raises `InvalidRequest` for one that JSON cannot hold."""
-    content, parts = http_bodies.write_response(response, asked)
-    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    if _is_known_by_form(response, asked):
+        described = tuple((each.name, each.datatype, each.array.shape) for each in response.outputs)
+        text = _json_of(response.model_name, response.model_version, described)
+        parts = list(filter(None, map(packing.packed, response.outputs)))
+    else:
+        content, parts = http_bodies.write_response(response, asked)
+        text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     if not parts:
         return Answer(200, text)
     length = (http_bodies.HEADER, str(len(text)))
     return Answer(200, b"".join((text, *parts)), _OCTETS, [length])
+
+
+def _is_known_by_form(response: V2Response, asked: V2Request) -> bool:
+    """Says whether the JSON of a response is that of any with outputs of the same names, datatypes
+    and shapes."""
+    is_plain = not (response.id or response.parameters)
+    return is_plain and http_bodies.are_binary(response.outputs, asked)
+
+
+@lru_cache(256)
+def _json_of(
+    model: str, version: str, outputs: Sequence[tuple[str, str, tuple[int, ...]]]
+) -> bytes:
+    """Returns the JSON of a response without `id`, all of whose outputs are binary numbers."""
+    tensors = [
+        V2Tensor(name, datatype, np.zeros(shape, datatypes.named(datatype).dtype))
+        for name, datatype, shape in outputs
+    ]
+    asked = V2Request([], parameters={"binary_data_output": True})
+    content, _ = http_bodies.write_response(V2Response(model, version, tensors), asked)
+    return orjson.dumps(content)
 
 
 def _json(content: Any) -> Answer:

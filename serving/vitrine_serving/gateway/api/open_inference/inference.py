@@ -44,6 +44,7 @@ _QUICK_BYTES = 2**20
 """Of inputs: those that have more become a message in a thread."""
 
 _QUICK_STRINGS = 4096  # of inputs, and of classes
+_MOST_FORMS = 256  # as many as heads are known
 
 
 class V2Inference(NamedTuple):
@@ -97,6 +98,7 @@ class Inference:
         self._offload = offload
         self._max_pixels = max_pixels
         self._known = KnownSignatures(VersionSpecs.of)
+        self._fitting: dict[object, tuple[VersionSpecs, Sequence[str]]] = {}
 
     async def learn(self, model: ModelRef, caller: Caller, deadline: float) -> VersionSpecs:
         """Returns the specs of a version, as a model server says them now."""
@@ -164,10 +166,15 @@ class Inference:
         inputs = request.inputs
         if request.raw is not None:
             inputs = [raw_tensor(request.raw, signature, model.model)]
+        fitting = self._fitting.get(request.form)
+        if fitting and fitting[0] is specs:
+            wanted = fitting[1]
         elif pictures := pictures_in(inputs, signature):
             return await self._ask_pictures(query, specs, pictures)
-        validation.check_inputs(inputs, signature, model.model)
-        wanted = validation.wanted_outputs(request.outputs, signature, model.model)
+        else:
+            validation.check_inputs(inputs, signature, model.model)
+            wanted = validation.wanted_outputs(request.outputs, signature, model.model)
+            self._note_fitting(request.form, specs, wanted)
         call = self._shared.call(model, specs.version, name, signature, inputs, wanted)
         if call:
             asked = InferenceRequest(
@@ -181,6 +188,14 @@ class Inference:
                 tensors = _tensors(response, call.outputs)
                 return _Answered(response, tensors, name, len(inputs[0].array))
         return await self._ask_alone(query, name, inputs, wanted)
+
+    def _note_fitting(self, form: object, specs: VersionSpecs, wanted: Sequence[str]) -> None:
+        """Notes that requests of a form fit a version, and ask for these outputs of it."""
+        if form is None:
+            return
+        self._fitting[form] = specs, wanted
+        if len(self._fitting) > _MOST_FORMS:
+            del self._fitting[next(iter(self._fitting))]  # the oldest
 
     async def _ask_alone(
         self, query: _Query, name: str, inputs: Sequence[V2Tensor], wanted: Sequence[str]

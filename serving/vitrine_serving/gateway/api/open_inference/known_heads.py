@@ -34,13 +34,14 @@ class _Input(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """Head that was read; the inputs have `size` bytes in all."""
+    """Head that was read; the inputs have `size` bytes in all. `form` is what stands for it."""
 
     inputs: tuple[_Input, ...]
     size: int
     outputs: Sequence[RequestedOutput]
     model_name: str
     parameters: Parameters
+    form: object
 
 
 class KnownHeads:
@@ -60,7 +61,8 @@ class KnownHeads:
             array = np.frombuffer(rest[place : place + size], dtype).reshape(shape)
             inputs.append(V2Tensor(name, datatype, array, parameters))
             place += size
-        return V2Request(inputs, head.outputs, head.model_name, parameters=head.parameters)
+        about = head.outputs, head.model_name
+        return V2Request(inputs, *about, parameters=head.parameters, form=head.form)
 
     def note(self, text: bytes, request: V2Request) -> None:
         """Remembers the head of a request that was read, if it is such a one."""
@@ -77,4 +79,4 @@ class KnownHeads:
             del self._known[next(iter(self._known))]  # the oldest
         size = sum(each.size for each in inputs)
         about = request.outputs, request.model_name, request.parameters
-        self._known[text] = _Head(inputs, size, *about)
+        self._known[text] = _Head(inputs, size, *about, object())
