@@ -64,11 +64,13 @@ class PooledWindow:
         """Says whether it was compared with this baseline, too."""
         return self.baseline == known.digest and self.sample.sums.shape == known.means.shape
 
+    def counted(self, known: Baseline) -> int:
+        """Returns how many images it counts for: one gateway's own for all that it has."""
+        return min(self.sample.size, max(self.largest, int(_OF_BASELINE * known.images)))
+
     def judged(self, known: Baseline, was: Kind) -> Shift:
-        """Compares it with a baseline, as a sliding window that was found to be `was` before. One
-        gateway's own counts in full."""
-        most = max(self.largest, int(_OF_BASELINE * known.images))
-        return judge(known, self.sample, was, counted=min(self.sample.size, most))
+        """Compares it with a baseline, as a sliding window that was found to be `was` before."""
+        return judge(known, self.sample, was, self.counted(known))
 
 
 def merged(windows: Iterable[PooledWindow]) -> PooledWindow | None:
