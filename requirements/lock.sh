@@ -29,6 +29,7 @@ lock samples.txt --group pyproject.toml:samples
 lock clients.txt --group pyproject.toml:clients
 lock perf-analyzer.txt --no-deps --group pyproject.toml:perf-analyzer
 lock triton.txt --group pyproject.toml:triton
+lock cluster.txt --group pyproject.toml:cluster
 
 # newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
 # test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.

@@ -53,7 +53,9 @@ def test_no_index_host_in_the_locks():
         assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text), lock
 
 
-OTHERS = {"build.txt", "clients.txt", "perf-analyzer.txt", "samples.txt", "triton.txt"}
+OTHERS = {
+    *("build.txt", "clients.txt", "cluster.txt", "perf-analyzer.txt", "samples.txt", "triton.txt")
+}
 
 
 def test_every_lock_is_of_the_script():

@@ -10,6 +10,16 @@
 set -u
 export LC_ALL=C # or taking a character from a long text takes long
 
+# The first process of a container, as which Kubernetes runs this, is not ended by a signal that it has no
+# handler for, and TensorFlow Serving has none for SIGTERM (its issue 1853): there it is a child.
+if (($$ == 1)); then
+  bash "$0" "$@" &
+  trap 'kill -TERM "$!"' TERM INT
+  wait "$!" # until the end, or the signal
+  wait "$!"
+  exit
+fi
+
 PAUSE_S=0.5
 TOKEN=$'^(#[^\n]*|"([^"\\\\]|\\\\.)*"|\'([^\'\\\\]|\\\\.)*\'|[{}]|[^#"\'{}]+)'
 

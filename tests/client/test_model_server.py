@@ -135,6 +135,21 @@ def test_every_pixel_is_scaled_alike():
         assert sent == wire.PredictRequest.FromString(whole)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "u1", "i2", "i8", "?"])
+@pytest.mark.parametrize("shape", [(0, 28, 28), (1,), (3, 0), (32, 28, 28), (2, 3, 4, 5)])
+def test_requests_of_rows(dtype, shape):
+    """Are what `predict_request` makes, of any numbers and however they lie in memory."""
+    rows = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    for outputs, version, label in (((), None, None), (("b", "a"), 0, None), (("ä",), None, "é")):
+        named = {"version": version, "label": label}
+        whole = messages.predict_request(
+            "mö", {"é": rows}, signature_name="s", output_filter=outputs, **named
+        )
+        for each in (rows, np.asfortranarray(rows)):
+            sent = messages.rows_request("mö", "s", "é", each, outputs, **named)
+            assert wire.PredictRequest.FromString(sent) == wire.PredictRequest.FromString(whole)
+
+
 def test_requests_do_not_mix():
     """What is kept for one model and version is never sent for another."""
     specs = [("a", None, None), ("a", 1, None), ("a", None, "1"), ("b", 1, None), ("a", 1, None)]

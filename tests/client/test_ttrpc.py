@@ -72,6 +72,26 @@ def test_times(timeout_s, nanoseconds):
     assert ttrpc.read_request(frame[10:]).timeout_nano == nanoseconds
 
 
+@pytest.mark.parametrize("size", [0, 1, 16_383, 16_384, 100_000, (4 << 20) - 200])
+def test_requests_in_pieces(size):
+    """Are the same call; a large payload is a piece as it is, and not copied."""
+    payload = b"x" * size
+    asked = SERVICE, METHOD, payload, 1.5, [("k", "é")]
+    pieces = ttrpc.request_pieces(3, *asked)
+    assert (pieces[-1] is payload) == (size >= 16_384)
+    frame, whole = b"".join(pieces), ttrpc.request_frame(3, *asked)
+    assert frame[:10] == whole[:10]
+    assert ttrpc.read_request(frame[10:]) == ttrpc.read_request(whole[10:])
+
+
+@pytest.mark.parametrize("make", [ttrpc.request_frame, ttrpc.request_pieces])
+def test_requests_that_are_too_large(make):
+    """Are not made: the frame counts, and not the payload alone."""
+    for size in ((4 << 20) - 10, 4 << 20, (4 << 20) + 1):
+        with pytest.raises(ttrpc.TooLarge):
+            make(3, SERVICE, METHOD, b"x" * size)
+
+
 def test_responses():
     """Have a message, or a status; a server of ttrpc's own says OK as well."""
     assert ttrpc.response_frame(3, b"\xca\xfe") == RESPONSE

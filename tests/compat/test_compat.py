@@ -207,16 +207,20 @@ def test_training_reads_old_versions(folder, models_dir, tmp_path):
 
 
 def test_old_version_labels_move_back(folder, service, models_dir):
-    """A label's history is in the file, and `vitrine rollback` follows it."""
+    """A label's history is in the file, and `vitrine rollback` follows it; a canary is the one that
+    is promoted by its label, and no other moves."""
     where = ("--config", models_dir / "models.config", "--model-server", service.grpc_address)
     asked = {"method": "POST", "path": "/v1/models/softmax/labels/stable:predict"}
     asked |= {"image": BOOT, "content_type": PNG}
+    canary = asked | {"path": "/v1/models/softmax/labels/canary:predict"}
 
-    def version() -> str:
+    def version(asked: dict[str, Any] = asked) -> str:
         return service.send(asked, folder).json()["model_spec"]["version"]
 
     assert version() == "2"
     command("client", "rollback", "softmax", *where)
     assert version() == "1"
+    command("client", "promote", "softmax", 2, "--label", "canary", *where)
+    assert (version(), version(canary)) == ("1", "2")
     command("client", "promote", "softmax", 2, *where)
     assert version() == "2"

@@ -4,6 +4,7 @@ The server in its place writes down how it was started.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ mv "$TMPDIR/started.new" "$TMPDIR/started"
 exec sleep 600
 """
 LONGEST_S = 30.0
+OWN_PROCESSES = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+"""Runs a command as the first process of a namespace, as a container's runtime does."""
 
 
 @dataclass
@@ -53,10 +56,11 @@ class Container:
         for name in names:
             (self.folder / "models" / name / "1").mkdir(parents=True)
 
-    def run(self) -> None:
+    def run(self, *within: str) -> None:
+        command = ["bash", str(START), "--port=1", f"--model_config_file={self.config}", "--x=a b"]
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                ["bash", START, "--port=1", f"--model_config_file={self.config}", "--x=a b"],
+                [*within, *command],
                 env=os.environ
                 | {"PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
                 | {"TMPDIR": str(self.folder / "tmp")},
@@ -65,9 +69,10 @@ class Container:
                 text=True,
             )
 
-    def start(self) -> list[str]:
-        """Runs it until the server is started, and returns the server's flags."""
-        self.run()
+    def start(self, *within: str) -> list[str]:
+        """Runs it, by the command `within` if there is one, until the server is started; returns
+        the server's flags."""
+        self.run(*within)
         wait_for((self.folder / "tmp/started").exists, LONGEST_S, "the server")
         return (self.folder / "tmp/started").read_text().splitlines()
 
@@ -172,3 +177,37 @@ def test_it_ends_with_the_server(container):
     container.process.send_signal(signal.SIGTERM)
     assert container.process.wait(LONGEST_S) == -signal.SIGTERM
     wait_for(lambda: not any(map(is_running, helpers)), LONGEST_S, "the end of the rest")
+
+
+@pytest.fixture
+def first_process() -> tuple[str, ...]:
+    if not shutil.which("unshare") or subprocess.run([*OWN_PROCESSES, "true"]).returncode:
+        pytest.skip("no process namespace can be made here")
+    return OWN_PROCESSES
+
+
+@pytest.mark.parametrize("published", [["softmax", "mlp", "photo"], ["mlp"]])
+def test_as_the_first_process_it_ends_with_the_server(container, first_process, published):
+    """TensorFlow Serving would be the first one, and not end on SIGTERM, for which it has no
+    handler."""
+    container.publish(*published)
+    assert container.start(*first_process)[1:] == ["--port=1", "--x=a b"]
+    first, *_ = children_of(container.process.pid)
+    os.kill(first, signal.SIGTERM)
+    assert container.process.wait(LONGEST_S) == 128 + signal.SIGTERM
+
+
+def test_as_the_first_process_it_ends_while_it_waits_for_versions(container, first_process):
+    container.run(*first_process)
+    wait_for(lambda: bool(container.log()), LONGEST_S, "the reason")
+    first, *_ = children_of(container.process.pid)
+    os.kill(first, signal.SIGTERM)
+    assert container.process.wait(LONGEST_S) == 128 + signal.SIGTERM
+
+
+def test_as_the_first_process_it_ends_as_the_server_does(container, first_process):
+    """By itself, with its code."""
+    container.publish("mlp")
+    (container.folder / "bin/tensorflow_model_server").write_text("#!/bin/sh\nexit 7\n")
+    container.run(*first_process)
+    assert container.process.wait(LONGEST_S) == 7

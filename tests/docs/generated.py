@@ -13,6 +13,7 @@ from typing import get_args
 import click
 
 from tests.contract.open_inference import page
+from tests.docs import capacity
 from tests.docs.pages import ROOT
 from vitrine_client.cli import main as vitrine
 from vitrine_client.process.exit_codes import MEANINGS
@@ -128,6 +129,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "commands": commands,
     "open-inference": page.choices,
+    "capacity": capacity.page,
 }
 
 

@@ -10,11 +10,8 @@ what became of them as JSON.
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +19,7 @@ from pathlib import Path
 
 import requests
 
+from harness.dns import Dns, DnsName
 from harness.fake_model_server import FakeModelServer, classifying
 from harness.gateway import PREDICT, gateway
 from harness.paths import PICTURE
@@ -37,40 +35,6 @@ SETTLED_S = 3.0
 
 STEPS = ((2, 4.0), (3, 4.5), (1, 4.5), (0, 4.0), (2, 4.5), (None, 6.0), (3, 4.5))
 """How many addresses the name has, None where the DNS is dead; and for how many seconds."""
-
-
-class Dns:
-    """DNS server for one name, whose A records are `hosts`; None: it does not answer."""
-
-    def __init__(self, name: str = NAME) -> None:
-        self.hosts: tuple[str, ...] | None = ()
-        self._name = name
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            query, client = self._socket.recvfrom(2048)
-            if self.hosts is not None:
-                self._socket.sendto(self._answer(query), client)
-
-    def _answer(self, query: bytes) -> bytes:
-        """RFC 1035, section 4: one question, and the name's records by a pointer to it."""
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1 : at + 1 + query[at]].decode())
-            at += query[at] + 1
-        (kind,) = struct.unpack_from(">H", query, at + 1)
-        is_known = ".".join(labels) == self._name
-        hosts = self.hosts if is_known and kind == 1 and self.hosts else ()
-        # An authoritative answer; a name without any record is one that does not exist.
-        flags = 0x8580 if is_known and self.hosts else 0x8583
-        head = query[:2] + struct.pack(">HHHHH", flags, 1, len(hosts), 0, 0)
-        records = [
-            struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton(host) for host in hosts
-        ]
-        return head + query[12 : at + 5] + b"".join(records)
 
 
 class Load:
@@ -100,7 +64,7 @@ class Load:
 
 
 def steps(
-    url: str, dns: Dns, servers: list[FakeModelServer], slower: float
+    url: str, dns: DnsName, servers: list[FakeModelServer], slower: float
 ) -> Iterator[dict[str, object]]:
     """Goes through the steps; yields what became of each, once it was to be in effect."""
 
@@ -131,8 +95,9 @@ def ask_this_machine(folder: Path) -> None:
 def main(folder: Path, slower: float = 1.0) -> None:
     """Prints a JSON list, an entry a step; each lasts `slower` times as long."""
     ask_this_machine(folder)
-    dns = Dns()
+    dns = DnsName(NAME)
     dns.hosts = HOSTS[:2]
+    Dns(dns.lookup)
     with contextlib.ExitStack() as stack:
         servers = [FakeModelServer(classifying(), port=PORT, host=host) for host in HOSTS]
         for each in servers:

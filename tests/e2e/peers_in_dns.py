@@ -19,10 +19,11 @@ from pathlib import Path
 
 import requests
 
+from harness.dns import Dns, DnsName
 from harness.fake_model_server import FakeModelServer, classifying
 from harness.gateway import PREDICT, gateway
 from harness.paths import PICTURE
-from tests.e2e.names_in_dns import HOSTS, SETTLED_S, Dns, ask_this_machine
+from tests.e2e.names_in_dns import HOSTS, SETTLED_S, ask_this_machine
 
 NAME, PORT = "gateways.test", 8080
 LIMIT, OFFERED = 30, 90
@@ -64,8 +65,9 @@ class Load:
 def main(folder: Path) -> None:
     """Prints the three rates."""
     ask_this_machine(folder)
-    dns = Dns(NAME)
+    dns = DnsName(NAME)
     dns.hosts = HOSTS
+    Dns(dns.lookup)
     settings = {"port": PORT, "rate_limit": LIMIT, "peers": f"{NAME}:{PORT}"}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(FakeModelServer(classifying()))

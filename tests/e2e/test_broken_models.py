@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from harness.gateway import variables
 from harness.ports import free_port
 from harness.processes import children_of
 from harness.service import Service, started_service
@@ -100,7 +99,7 @@ def test_ready_soon_after_the_last_version_has_settled(kinds, tmp_path):
     ports = [f"--{kind}port={free_port()}" for kind in ("", "grpc-", "rest-")]
     command = [sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models}", *ports]
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=variables())
+        process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         wait_for(lambda: "Running gRPC" in log.read_text(), 120, "the last version")
         settled_s = time.monotonic()
@@ -127,9 +126,7 @@ def test_it_says_what_it_waits_for(tmp_path):
     command = [sys.executable, "-m", "vitrine_serving", "up", "--models-dir=models", *ports]
     log = tmp_path / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=variables(), cwd=tmp_path
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
     try:
         wait_for(lambda: bool(model_server_of(process)), 30, "the model server")
         (stopped,) = model_server_of(process)
@@ -153,7 +150,6 @@ def test_where_nothing_can_be_served_it_ends_with_the_reasons(tmp_path):
         capture_output=True,
         text=True,
         timeout=120,
-        env=variables(),
         check=False,
     )
     assert done.returncode == 1

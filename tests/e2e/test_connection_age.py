@@ -51,7 +51,7 @@ def test_asynchronous_clients(aging):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("way", ["raw", "v2-binary", "v2-grpc"])
+@pytest.mark.parametrize("way", ["raw", "v2-grpc"])
 def test_the_load_lab(aging, way, tmp_path: Path):
     """No request is lost; connections whose end was announced are made again."""
     out = tmp_path / "load.json"

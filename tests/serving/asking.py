@@ -14,6 +14,7 @@ from harness.waiting import wait_for
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import FIELDS, Settings
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
+from vitrine_serving.gateway.upstream.ejection import EjectionSettings
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 from vitrine_serving.gateway.upstream.retries import RetrySettings
 
@@ -36,8 +37,10 @@ async def to(*servers: FakeModelServer | str, **options) -> AsyncIterator[ModelS
 
 def upstream_options(options: dict[str, Any]) -> dict[str, Any]:
     """Returns options of `ModelServers`; those that are settings go into their parts."""
-    parts = {"retrying": RetrySettings, "breaker": BreakerSettings}
-    return {name: option for name, option in options.items() if name not in FIELDS} | {
+    parts = {"retrying": RetrySettings, "breaker": BreakerSettings, "ejection": EjectionSettings}
+    return {
+        name: option for name, option in options.items() if name not in FIELDS or name == "zone"
+    } | {
         part: kind(**{name: options[name] for name in kind.model_fields if name in options})
         for part, kind in parts.items()
     }

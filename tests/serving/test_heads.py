@@ -408,3 +408,20 @@ def test_bad_chunks(data, step):
     with pytest.raises(VitrineError) as refused:
         chunked(data, step)
     assert refused.value.status in (400, 431)
+
+
+@pytest.mark.parametrize(
+    "own", ["", "X-Request-Id: a-1", "traceparent: 00-" + "a" * 32 + "-" + "b" * 16 + "-01"]
+)
+def test_the_same_head_again(own):
+    """Is read as before, and is another request: with the id that it has, or else one of its own,
+    for the client that it is from and by the limits that there are."""
+    text = post("Content-Length: 3", *filter(None, [own]))
+    found = [read_head(text, client, HeadLimits()) for client in ("1.1.1.1", "2.2.2.2", "1.1.1.1")]
+    assert [each.request.client for each in found] == ["1.1.1.1", "2.2.2.2", "1.1.1.1"]
+    assert {(each.length, each.keeps_alive) for each in found} == {(3, True)}
+    ids = {each.request.id for each in found}
+    assert ids == {"a-1"} if "Id" in own else len(ids) == 3
+    assert all(bool(each.request.traceparent) == ("parent" in own) for each in found)
+    with pytest.raises(VitrineError, match="more than 1 headers"):
+        read_head(text, "1.1.1.1", HeadLimits(fields=1))

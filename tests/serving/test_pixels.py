@@ -17,7 +17,7 @@ from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.pixels import PixelWatch
+from vitrine_serving.gateway.inference.pixels import PixelWatch, of_chosen
 from vitrine_serving.gateway.inference.requests import (
     Caller,
     InferenceRequest,
@@ -321,3 +321,47 @@ def test_answers_in_bfloat16():
 
     ((*_, seen),) = seen_of(Mixed(), model_input(levels_of(COLOURS), COLOURS))
     np.testing.assert_allclose(seen, [SHARES] * 2, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "chosen", [[], [1], [0, 3], slice(None)], ids=["none", "one", "two", "all"]
+)
+def test_rows_that_are_chosen(chosen):
+    """Those alone are told of, with what was answered to each: of JSON, of rows that share calls
+    and of pictures."""
+    levels = levels_of(COLOURS, 4)
+    answers = np.random.default_rng(1).dirichlet(np.ones(3), 4).astype(np.float32)
+    seen, asked = [], []
+
+    def choose(*of):
+        asked.append(of)
+        return chosen
+
+    def note(*each):
+        seen.append(each)
+
+    class Various(Foreign):
+        def _predict(self, request):
+            response = super()._predict(request)
+            response.outputs["output_0"].CopyFrom(to_tensor(answers))
+            return response
+
+    async def scenario():
+        servers = Various()
+        watch = PixelWatch(servers, note, 4, choose)
+        inputs = model_input(levels, COLOURS)
+        call = SignatureCall(ModelRef("mlp"), profile=COLOURS)
+        request = InferenceRequest(call, {COLOURS.input: inputs}, Caller("id"), 0.0)
+        watch.note(request, 3, servers._predict(messages_of(inputs)))
+        watch.note_rows(call, inputs, 3, {"output_0": answers})
+        watch.flush()
+        await asyncio.sleep(0)
+        description = await servers.describe("mlp", 3, timeout_s=1)
+        of_chosen(note, choose)("mlp", 3, description, levels, answers)
+
+    asyncio.run(scenario())
+    assert asked == 3 * [("mlp", 3, 4)]
+    assert len(seen) == (0 if chosen == [] else 3)
+    for *_, rows, probabilities in seen:
+        np.testing.assert_array_equal(rows, levels[chosen])
+        np.testing.assert_allclose(probabilities, answers[chosen], rtol=1e-6)

@@ -113,7 +113,7 @@ def test_threads_of_a_session(session, intra_op, inter_op, threads):
 
 def test_monitoring_packing_and_health(base, tmp_path):
     """The metrics of both sides, where the file says; packed answers where the flag does; as many
-    threads as are asked for."""
+    threads as are asked for, and no Keras."""
     monitoring = tmp_path / "monitoring.config"
     monitoring.write_text('prometheus_config { enable: true path: "/metrics" }')
     flags = [*one_model(base), f"--monitoring_config_file={monitoring}"]
@@ -125,6 +125,9 @@ def test_monitoring_packing_and_health(base, tmp_path):
         assert answer.outputs["y"].tensor_content
         send_odd_encoding(server)
         assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) >= 80
+        libraries = Path(f"/proc/{server.pid}/maps").read_text()
+        assert "libtensorflow" in libraries
+        assert "/optree/" not in libraries  # Keras': a fifth of the start, and 50 MB
         url = f"http://{server.rest_address}"
         body = {"instances": [1.0]}
         assert requests.post(f"{url}/v1/models/half:predict", json=body, timeout=30).ok

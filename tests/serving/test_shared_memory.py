@@ -1,12 +1,15 @@
 """Memory that processes share: slots, cells, and snapshots that are replaced whole."""
 
 import errno
+import gc
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import Slots, Snapshots, float_cells, int_cells
 from vitrine_serving.gateway.shared_state import SharedState
@@ -38,6 +41,17 @@ def test_many_workers_have_a_slot_each():
         shared.release(slot)
     assert not shared.shares.is_more_than_others(3)
     assert shared.slots.take() == 0
+
+
+def test_nothing_stays_open():
+    """What is shared goes with its application, of which a process may make many."""
+
+    def made() -> int:
+        create_app(Settings(models=("mlp",), model_server=("127.0.0.1:1",)))
+        gc.collect()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    assert len({made() for _ in range(3)}) == 1
 
 
 def test_cells_are_shared():

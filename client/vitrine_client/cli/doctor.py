@@ -12,8 +12,17 @@ from rich.text import Text
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import TlsFiles, gateway_tls
 from vitrine_client.cli.output import tables
-from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
+from vitrine_client.doctor import (
+    CHECKS,
+    CLUSTER_CHECKS,
+    Check,
+    Finding,
+    Installation,
+    Level,
+    examine,
+)
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import Addresses
 
 _LIMITS = 4
@@ -25,6 +34,11 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
 @click.command(short_help="Say what is wrong here, and what to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--problems", is_flag=True, help="Leave out what is well.")
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Look from inside a gateway's pod at its cluster: DNS, model servers, peers, limits.",
+)
 @click.option(
     "--url",
     envvar="VITRINE_URL",
@@ -47,7 +61,7 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     default=3.0,
     help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
 )
-def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> None:
+def doctor(as_json: bool, problems: bool, cluster: bool, timeout_s: float, **named: Any) -> None:
     """Look at this machine and at the service, and say what is wrong and what to do.
 
     \b
@@ -55,18 +69,23 @@ def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> Non
     vitrine doctor --problems            only what needs fixing
     vitrine doctor --url https://there   of a gateway elsewhere
     vitrine doctor --json | jq '.findings[] | select(.level != "ok")'
+    kubectl exec deploy/vitrine -c gateway -- vitrine doctor --cluster
 
     It changes nothing, and sends nothing to anybody but the service. Python and libraries, memory,
     disk and descriptors, environment variables, certificates and keys, the data set, published
     models and why one is not served, ports, gateway, model server and containers are looked at.
+
+    With --cluster it looks from a pod instead: names and their addresses, each model server behind
+    them (health, versions, version labels), peers, probes, links of services, limits.
 
     `ok` is well; `note` is good to know, such as an extra that is not installed; `fix` is broken,
     or will be. Run it in the directory, and with the variables, with which the service is started.
 
     Exit codes: 0 nothing to fix; 1 something is; 2 wrong usage; 130 Ctrl-C.
     """
-    installation = _installation(timeout_s, **named)
-    examined = examine(CHECKS, installation, limit_s=_LIMITS * timeout_s)
+    installation = _installation(timeout_s, cluster=cluster, **named)
+    checks = CLUSTER_CHECKS if cluster else CHECKS
+    examined = examine(checks, installation, limit_s=_LIMITS * timeout_s)
     if as_json:
         findings = [finding for _, found in examined for finding in found]
     else:
@@ -83,6 +102,7 @@ def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> Non
 def _installation(
     timeout_s: float,
     *,
+    cluster: bool,
     url: str | None,
     key: str,
     models_dir: Path,
@@ -101,11 +121,18 @@ def _installation(
         url_named=bool(url),
         api_key=key,
         models_dir=models_dir,
-        model_servers=tuple(servers) or (chosen.model_server,),
+        model_servers=tuple(servers) or (_usual_server(chosen, environment, cluster),),
         wait_s=timeout_s,
         ca=tls.ca,
         cert=tls.certificate,
     )
+
+
+def _usual_server(chosen: Addresses, environment: dict[str, str], cluster: bool) -> str:
+    """The one that a gateway asks which is told of none."""
+    own = environment.get("VITRINE_LOCAL_SOCKET", "")
+    named = cluster and own not in ("", local_sockets.OFF)
+    return f"{local_sockets.SCHEME}{own}" if named else chosen.model_server
 
 
 def _told(examined: Iterator[tuple[Check, list[Finding]]], *, only_bad: bool) -> list[Finding]:

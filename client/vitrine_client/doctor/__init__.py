@@ -1,9 +1,11 @@
 """Diagnosis of an installation: problems of this machine and of the service, with advice.
 
-`examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them.
+`examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them, and with
+`--cluster` those of `CLUSTER_CHECKS`.
 """
 
 from vitrine_client.doctor import variables
+from vitrine_client.doctor.cluster import names, peers, pod, probes, servers
 from vitrine_client.doctor.data import data_set, model_files
 from vitrine_client.doctor.examination import Check, examine
 from vitrine_client.doctor.finding import Finding, Level
@@ -24,7 +26,7 @@ from vitrine_client.doctor.service import (
     served_configs,
 )
 
-__all__ = ["CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
+__all__ = ["CHECKS", "CLUSTER_CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
 
 CHECKS = (
     Check("Machine", "Python", interpreter.check),
@@ -52,3 +54,22 @@ CHECKS = (
     Check("Service", "model server", model_server.check),
 )
 """All checks, in the order in which they are told."""
+
+CLUSTER_CHECKS = (
+    Check("Pod", "service links", pod.check_links),
+    Check("Pod", "directories", pod.check_directories),
+    Check("Pod", "limits", pod.check_limits),
+    Check("Pod", "file descriptors", machine.check_descriptors),
+    Check("Pod", "clock", machine.check_clock),
+    Check("Settings", "variables", variables.check),
+    Check("Settings", "proxies", proxies.check),
+    Check("Settings", "trusted CAs", certificates.check_authorities),
+    Check("Settings", "TLS", certificates.check_own),
+    Check("Settings", "keys file", keys.check),
+    Check("DNS", "resolver", names.check_resolver),
+    Check("DNS", "names", names.check_names),
+    Check("Service", "probes", probes.check),
+    Check("Service", "model servers", servers.check),
+    Check("Service", "peers", peers.check),
+)
+"""Those from inside a pod of a cluster."""

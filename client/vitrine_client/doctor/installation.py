@@ -1,11 +1,14 @@
 """Installation: the environment, directories and addresses that the checks look at."""
 
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from vitrine_client.doctor.name_service import NameService
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class Installation:
 
     `url` is the gateway's address, and `url_named` says that somebody chose it, so that silence
     there is a problem; `ca` and `cert` are a command's files for its TLS. `model_servers` are
-    gRPC addresses. `wait_s` is the longest wait for one answer, in seconds.
+    gRPC addresses. `wait_s` is the longest wait for one answer, in seconds. `control_groups` is
+    where Linux tells the limits of a container.
     """
 
     environment: Mapping[str, str]
@@ -28,6 +32,10 @@ class Installation:
     cert: str | tuple[str, str] | None = None
     prefix: Path = Path(sys.prefix)
     shared_memory: Path = Path("/dev/shm")  # noqa: S108 - nothing is written there but a probe
+    temporary_root: Path = Path("/tmp")  # noqa: S108 - the same
+    names_service: NameService = field(default_factory=NameService)
+    host_name: str = field(default_factory=socket.gethostname)
+    control_groups: Path = Path("/sys/fs/cgroup")
 
     def names(self, variable: str) -> bool:
         """Says whether a variable is set, and not empty."""

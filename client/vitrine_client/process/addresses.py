@@ -38,6 +38,12 @@ _NO_PORT = re.compile(r"[^:\[\]]*:(?![0-9]*$).*", re.DOTALL)
 _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
 """No part of a gateway's URL: blanks, control characters, a query, a fragment, an empty label."""
 
+_LOCAL = (local_sockets.SCHEME, "unix:", "unix-abstract:")
+"""Beginnings of addresses on this machine, in whose paths an @ is one."""
+
+_ZONE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
+"""https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+
 _GRPC_URI = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):\S+", re.ASCII)
 """https://grpc.github.io/grpc/core/md_doc_naming.html"""
 
@@ -243,9 +249,56 @@ def checked_model_servers(text: str) -> tuple[str, ...]:
     return tuple(map(checked_model_server, named or (text,)))
 
 
+def is_local(address: str) -> bool:
+    """Says whether an address is a socket's on this machine."""
+    return address.startswith(_LOCAL)
+
+
+def split_zone(address: str) -> tuple[str, str]:
+    """Returns the address of a model server without its zone, and the zone, empty where it has
+    none."""
+    if is_local(address):
+        return address, ""
+    before, at, zone = address.rpartition("@")
+    return (before, zone) if at else (address, "")
+
+
+def checked_zone(zone: str) -> str:
+    """Returns the name of a zone. Raises `InvalidRequest` where it can be none, as Kubernetes has
+    them."""
+    if not _ZONE.fullmatch(zone):
+        raise InvalidRequest(
+            f"{zone!r} is no zone; write up to 63 letters, digits, and . _ - among them, such as "
+            "zone-a"
+        )
+    return zone
+
+
 def checked_model_server(address: str) -> str:
-    """Returns the address of a model server. Raises `InvalidRequest` where it is neither HOST:PORT
-    nor one of gRPC's own URIs, such as dns:///HOST:PORT, nor ttrpc:PATH, its local socket."""
+    """Returns the address of a model server, without the zone that HOST:PORT@ZONE has. Raises
+    `InvalidRequest` where it is neither HOST:PORT nor one of gRPC's own URIs, such as
+    dns:///HOST:PORT, nor ttrpc:PATH, its local socket."""
+    return split_zone(checked_zoned_server(address))[0]
+
+
+def checked_zoned_server(address: str) -> str:
+    """Returns the address of a model server, with its zone, as `checked_model_server` takes it."""
+    plain, zone = split_zone(address)
+    if plain == address:
+        return _checked_address(address)
+    try:
+        checked = _checked_address(plain)
+    except InvalidRequest:  # what it says may be a password
+        example = f"{Addresses().model_server}@zone-a"
+        shown = without_password(address)
+        raise InvalidRequest(
+            f"{shown!r} is no address of a model server; write HOST:PORT or HOST:PORT@ZONE, such "
+            f"as {example}"
+        ) from None
+    return f"{checked}@{checked_zone(zone)}"
+
+
+def _checked_address(address: str) -> str:
     if path := local_sockets.path_of(address):
         return f"{local_sockets.SCHEME}{local_sockets.checked_path(path)}"
     found = _HOST_PORT.fullmatch(address)

@@ -47,9 +47,14 @@ def unknown(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(environ.items())
         if name.startswith(PREFIX)
         and name not in KNOWN
-        and not _SERVICE_LINK.fullmatch(name)
+        and not is_of_a_service(name)
         and not is_service_link(value)
     }
+
+
+def is_of_a_service(name: str) -> bool:
+    """Says whether Kubernetes or Docker names variables of a service so."""
+    return bool(_SERVICE_LINK.fullmatch(name))
 
 
 def without_unknown(environ: Mapping[str, str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ from vitrine_serving.gateway.inference.decoding.decoder import Decoder
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
-from vitrine_serving.gateway.inference.pixels import PixelWatch
+from vitrine_serving.gateway.inference.pixels import PixelWatch, of_chosen
 from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.describer import ModelDescriber
@@ -48,7 +48,7 @@ from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
-from vitrine_serving.gateway.telemetry.drift import Watch
+from vitrine_serving.gateway.telemetry.drift import RowSample, Watch
 from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.metrics import Metrics
@@ -155,8 +155,8 @@ class Gateway:
         self._servers = self._make_servers()
         settings, servers = self._settings, self._servers
         offload = partial(in_thread, self._threads)
-        answered = harmless(self._watch.note) if self._watch else None
-        pixels = answered and PixelWatch(servers, answered, settings.pictures.max_images)
+        choose, answered = RowSample().choose, harmless(self._watch.note) if self._watch else None
+        pixels = answered and PixelWatch(servers, answered, settings.pictures.max_images, choose)
         if pixels:
             self._closers.insert(0, harmless(pixels.flush))  # before the watch that it tells
         plane = DataPlane(
@@ -164,7 +164,7 @@ class Gateway:
             settings.batching,
             settings.shedding,
             measured=harmless(self.metrics.note_call),
-            answered=answered,
+            answered=answered and of_chosen(answered, choose),
             pixels=pixels,
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
@@ -377,8 +377,9 @@ def create_app(
             found=shared.found,
             retrying=settings.retries,
             breaker=settings.breaker,
-            # With less time than that, a call that is late says nothing of the server.
-            fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            ejection=settings.ejection,
+            zone=settings.upstream.zone,
+            fair_timeout_s=settings.requests.fair_call_s,
             describer=ModelDescriber(settings.upstream.models_dir),
         )
         metrics.follow_servers(made)

@@ -63,7 +63,8 @@ def on_starting(master: Any) -> None:
     fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
     no_predictions = prediction_log.unused(_settings.prediction_log)
     no_feedback = feedback_log.unused(_settings.feedback)
-    for said in filter(None, (fitting, no_predictions, no_feedback)):
+    no_zone = _settings.upstream.zones.warning()
+    for said in filter(None, (fitting, no_predictions, no_feedback, no_zone)):
         master.log.warning(said)
     for name in _settings.listed.models:
         if said := shared_paths(name):

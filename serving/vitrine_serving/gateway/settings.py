@@ -38,6 +38,7 @@ from vitrine_serving.gateway.telemetry.prediction_log import (
 from vitrine_serving.gateway.telemetry.rotating_file import is_of_log
 from vitrine_serving.gateway.telemetry.tracing import TracingError
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
+from vitrine_serving.gateway.upstream.ejection import EjectionSettings
 from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
 from vitrine_serving.gateway.upstream.retries import RetrySettings
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     upstream: UpstreamSettings
     retries: RetrySettings
     breaker: BreakerSettings
+    ejection: EjectionSettings
     drift: DriftSettings
     logs: LogSettings
     prediction_log: PredictionLogSettings

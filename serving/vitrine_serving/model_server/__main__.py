@@ -66,6 +66,8 @@ def main(ctx: click.Context, /, **values: Any) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
+    # Graphs need no Keras, which TensorFlow would import: a fifth of its time, and 50 MB.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     _check_places(flags)
     _serve(flags)
 

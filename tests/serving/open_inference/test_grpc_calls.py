@@ -72,6 +72,19 @@ def test_rate_limit(calling):
     assert int(second.metadata["retry-after"]) > 100
 
 
+def test_a_rate_that_gateways_share_out(calling):
+    """Two of the six that may come at once are this gateway's, and the policy is that of all."""
+    caller = calling(rate_limit=0.006, rate_burst=6, peers="3")
+    found = [caller.infer() for _ in range(3)]
+    assert [each.code for each in found] == [CODE.OK, CODE.OK, CODE.RESOURCE_EXHAUSTED]
+    assert {each.metadata["ratelimit-policy"] for each in found} == {'"default";q=6;w=1000'}
+    assert [each.metadata["ratelimit"][:14] for each in found[:2]] == [
+        '"default";r=1;',
+        '"default";r=0;',
+    ]
+    assert 490 < int(found[-1].metadata["retry-after"]) <= 500
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words", "retry_after"),
     [

@@ -39,9 +39,12 @@ def get(
     wait_s: float,
     headers: Mapping[str, str] | None = None,
     trust: Trust | None = None,
+    *,
+    straight: bool = False,
 ) -> Reply:
     """Asks once, as the client does: through the proxy of the environment, unless it is this
-    machine, and with the CAs and the certificate that are named there, or with those of `trust`.
+    machine or `straight`, and with the CAs and the certificate that are named there, or with those
+    of `trust`.
 
     Raises `requests.RequestException` or `OSError` where there is no answer in time, and
     `InvalidRequest` where a file of `trust` cannot be used.
@@ -61,7 +64,7 @@ def get(
             timeout=wait_s,
             allow_redirects=False,
             stream=True,
-            proxies=proxies.past_proxies(url),
+            proxies=dict(proxies.PAST_ALL) if straight else proxies.past_proxies(url),
         ) as answer,
     ):
         try:

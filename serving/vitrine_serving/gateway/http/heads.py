@@ -43,6 +43,9 @@ _ONCE = frozenset(("host", "content-type", "content-length"))
 _MOST_DIGITS = 100  # of a length; int() has a limit of its own, by a setting of Python's
 _MOST_HOST = 512
 _UNLIMITED = 2**20
+_MOST_KNOWN_BYTES = 2048
+_OWN = ("raceparent", "equest-")
+"""What is in heads that are each request's own: its trace, and `X-Request-Id`."""
 
 
 class AddressTooLong(VitrineError):
@@ -95,11 +98,32 @@ class RequestHead(NamedTuple):
     keeps_alive: bool
 
 
+class _Parsed(NamedTuple):
+    """Head without what is each request's own."""
+
+    method: str
+    path: str
+    query: str
+    fields: Mapping[str, str]
+    length: int
+    keeps_alive: bool
+
+
 def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
-    """Returns the head of a client's request, of its lines in latin-1, each with its end.
+    """Returns the head of a client's request, of its lines in latin-1, each with its end. Clients
+    send the same ones again and again: those are read once.
 
     Raises `InvalidRequest`, `AddressTooLong`, `HeadTooLarge`, `UnknownCoding`.
     """
+    is_own = len(text) > _MOST_KNOWN_BYTES or _OWN[0] in text or _OWN[1] in text
+    parse = _parsed.__wrapped__ if is_own else _parsed
+    method, path, query, fields, length, keeps_alive = parse(text, limits)
+    request = Request(method, path, query, fields, client, *ids_of(fields))
+    return RequestHead(request, length, keeps_alive)
+
+
+@lru_cache(256)
+def _parsed(text: str, limits: HeadLimits) -> _Parsed:
     if len(text) > limits.line_bytes or text.count("\n") > limits.fields:
         limits.check(text)
     found = _HEAD.fullmatch(text)
@@ -119,8 +143,8 @@ def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
     path, _, query = target.partition("?")
     if path[:1] != "/":
         path = _other_path(method, target, path)
-    request = Request(method, path, query, fields, client, *ids_of(fields))
-    return RequestHead(request, length, keeps_alive and method != "CONNECT")
+    is_kept = keeps_alive and method != "CONNECT"
+    return _Parsed(method, path, query, fields, length, is_kept)
 
 
 def ids_of(fields: Mapping[str, str]) -> tuple[str, str]:

@@ -45,6 +45,11 @@ class RequestSettings(SettingsPart):
     request_timeout_s: Seconds = 10.0
     """Seconds after which an unanswered request fails with 504."""
 
+    @property
+    def fair_call_s(self) -> float:
+        """Seconds that a model server must have had before a late answer counts against it."""
+        return min(1.0, self.request_timeout_s / 2)
+
     def budget(self) -> BodyBudget:
         """Returns the budget of a process: the largest body fits, also while it is unpacked."""
         return BodyBudget(max(self.max_body_bytes_in_flight, 2 * self.max_body_bytes))

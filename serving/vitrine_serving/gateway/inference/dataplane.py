@@ -24,6 +24,7 @@ from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import Batched, Batcher, BatchingSettings
 from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
+from vitrine_serving.gateway.inference.known_answers import KnownAnswers
 from vitrine_serving.gateway.inference.outputs import (
     check_classes,
     check_outputs,
@@ -112,6 +113,7 @@ class DataPlane:
         self._trace = trace
         self._offload = offload
         self._fixed_rows = FixedRows()
+        self._known_answers = KnownAnswers()
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
             max_batch_size=batching.max_batch_size,
@@ -271,7 +273,7 @@ class DataPlane:
             self._hedge_after_s(call, deadline),
         )
         try:
-            answer = messages.read_answer(response, call.outputs)
+            answer = self._known_answers.read(response, call.outputs)
         except ServerError as error:
             raise senseless(error, call.model) from error
         if self._measured:

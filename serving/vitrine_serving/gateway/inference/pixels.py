@@ -1,7 +1,7 @@
 """Pixel watch: answers to pictures that came as numbers by another protocol, for drift."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -33,6 +33,27 @@ Answered = Callable[[str, int, Description, Array, Array], None]
 """Takes a model, the version that answered and its description, the instances, levels 0..255 as
 an `InferenceRequest` has them, and their probabilities, float32 [n, classes]."""
 
+Chosen = slice | Sequence[int]
+"""Places of rows that are told of, in ascending order."""
+
+Choose = Callable[[str, int, int], Chosen]
+"""Takes a model, the version that answered and a number of rows; returns which are told of."""
+
+
+def of_chosen(answered: Answered, choose: Choose) -> Answered:
+    """Returns what tells `answered` of the chosen rows alone."""
+
+    def note(
+        model: str, version: int, description: Description, instances: Array, outputs: Array
+    ) -> None:
+        chosen = choose(model, version, len(instances))
+        if isinstance(chosen, slice):
+            answered(model, version, description, instances, outputs)
+        elif chosen:
+            answered(model, version, description, instances[chosen], outputs[chosen])
+
+    return note
+
 
 class _Answer(NamedTuple):
     """Answer to a request whose only input, of a `name`, may be pictures; `output` returns one of
@@ -51,18 +72,18 @@ class _Noted:
 
     def __init__(self) -> None:
         self.rows: list[Array] = []
-        self.outputs: list[tuple[int, Mapping[str, Array]]] = []
+        self.outputs: list[tuple[Chosen, Mapping[str, Array]]] = []
         self.count = 0
 
-    def add(self, rows: Array, outputs: Mapping[str, Array]) -> None:
-        """Adds the rows of a call, which may have had more."""
-        self.rows.append(rows)
-        self.outputs.append((len(rows), outputs))
-        self.count += len(rows)
+    def add(self, rows: Array, outputs: Mapping[str, Array], chosen: Chosen) -> None:
+        """Adds those of a call's rows that were chosen."""
+        self.rows.append(rows[chosen])
+        self.outputs.append((chosen, outputs))
+        self.count += len(self.rows[-1])
 
     def output(self, name: str) -> Array | None:
         """Returns an output of all rows, None where that is no row of floats for each."""
-        found = [outputs[name][:count] for count, outputs in self.outputs if name in outputs]
+        found = [outputs[name][chosen] for chosen, outputs in self.outputs if name in outputs]
         if len(found) < len(self.outputs) or any(each.ndim != 2 for each in found):
             return None
         if len({each.shape[1] for each in found}) > 1 or found[0].dtype.kind != "f":
@@ -73,13 +94,21 @@ class _Noted:
 class PixelWatch:
     """Watch of requests whose only input is pictures as the model's profile has them.
 
-    `answered` is told of those that a model with a profile answered, of `max_images` of a request
-    at most. A version is asked once for its description, which has that, and nobody waits for it.
+    `answered` is told of those that a model with a profile answered: of a request the first
+    `max_images`, and of these the ones that `choose` returns. A version is asked once for its
+    description, which has that, and nobody waits for it.
     """
 
-    def __init__(self, servers: ModelServers, answered: Answered, max_images: int) -> None:
+    def __init__(
+        self,
+        servers: ModelServers,
+        answered: Answered,
+        max_images: int,
+        choose: Choose = lambda *_: slice(None),
+    ) -> None:
         self._answered = answered
         self._max_images = max_images
+        self._choose = choose
         self._descriptions = BackgroundDescriptions(servers)
         self._noted: dict[tuple[SignatureCall, int], _Noted] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -91,9 +120,12 @@ class PixelWatch:
         ((name, inputs),) = request.inputs.items()
         if not isinstance(inputs, np.ndarray) or not _may_be_pictures(inputs):
             return
-        if any(map(_is_by_class, message.outputs.values())):
-            rows = inputs[: self._max_images]
-            self._note(request.call, version, name, rows, partial(_of_message, message))
+        if not any(map(_is_by_class, message.outputs.values())):
+            return
+        rows = inputs[: self._max_images]
+        if chosen := self._chosen(request.call, version, rows):
+            output = partial(_of_message, message, len(rows), chosen)
+            self._note(request.call, version, name, rows[chosen], output)
 
     def note_rows(
         self, call: SignatureCall, rows: Array, version: int, outputs: Mapping[str, Array]
@@ -102,16 +134,25 @@ class PixelWatch:
         several calls at once, as that costs less."""
         if not _may_be_pictures(rows):
             return
+        rows = rows[: self._max_images]
+        chosen = self._chosen(call, version, rows)
+        if not chosen:
+            return
         key = call, version
         noted = self._noted.get(key)
         if noted is None:
             noted = self._noted[key] = _Noted()
-        noted.add(rows[: self._max_images], outputs)
+        noted.add(rows, outputs, chosen)
         if noted.count >= _AT_ONCE:
             del self._noted[key]
             self._tell_of(call, version, noted)
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
+
+    def _chosen(self, call: SignatureCall, version: int, rows: Array) -> Chosen:
+        """Returns which rows are told of, an empty list where none is."""
+        chosen = self._choose(call.model.model, version, len(rows))
+        return slice(len(rows)) if isinstance(chosen, slice) else chosen
 
     def flush(self) -> None:
         """Tells of what was noted."""
@@ -157,13 +198,16 @@ def _may_be_pictures(inputs: Array) -> bool:
     return inputs.ndim in (3, 4) and inputs.dtype.kind in "fiu" and bool(inputs.size)
 
 
-def _of_message(message: wire.PredictResponse, name: str) -> Array | None:
+def _of_message(
+    message: wire.PredictResponse, rows: int, chosen: Chosen, name: str
+) -> Array | None:
     if name not in message.outputs or not _is_by_class(message.outputs[name]):
         return None
     try:
-        return from_tensor(message.outputs[name])
+        found = from_tensor(message.outputs[name])
     except VitrineError:  # it contradicts itself, which whoever encodes it will say
         return None
+    return found[chosen] if len(found) >= rows else None
 
 
 def _is_by_class(tensor: wire.Tensor) -> bool:

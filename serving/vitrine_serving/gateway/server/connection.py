@@ -228,7 +228,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             answer = await self._gateway.answer(head.request, body)
             goes_on = head.keeps_alive and not self._is_deaf and not body.is_given_up
-            is_old = goes_on and self._is_to_retire()
+            is_old = goes_on and self._retires_s > 0 and self._is_to_retire()
             is_last = self._all.is_last(goes_on and not is_old)
             await self._send(head.request, answer, body, is_last=is_last)
             if not body.is_whole:
@@ -248,7 +248,7 @@ class ClientConnection(asyncio.Protocol):
         """Says whether it is old, and at a moment when nothing is lost by that: no idle one is
         closed for its age, as a request may be on its way, and behind what has come already another
         answer follows. RFC 9112, section 9.6."""
-        return bool(self._retires_s) and not self._held and self._loop.time() >= self._retires_s
+        return not self._held and self._loop.time() >= self._retires_s
 
     def _go_on(self, *, is_last: bool, is_old: bool) -> None:
         """Begins the next request, or waits for it."""

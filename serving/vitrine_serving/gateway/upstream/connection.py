@@ -15,8 +15,16 @@ from vitrine_client.errors import NotGrpc, Unavailable, VitrineError
 from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.upstream import outliers
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
+from vitrine_serving.gateway.upstream.ejection import (
+    EjectionSettings,
+    OutlierEjection,
+    Standing,
+    outcome_of,
+)
+from vitrine_serving.gateway.upstream.lacking import Lacking
 from vitrine_serving.gateway.upstream.local import LocalChannel
 
 log = logging.getLogger(__name__)
@@ -39,8 +47,6 @@ _LATE_S = 0.05
 """Seconds before its deadline from which on a call that is cancelled was late: whoever waits for it
 has the same deadline, and may be told of it before gRPC is."""
 
-_LACKING_S = 1.0
-
 _CONNECTED_S = 0.3
 """Seconds that a new server has for its connection; then others that have one are asked first."""
 
@@ -51,12 +57,13 @@ to wait for a server that is known to have failed."""
 
 @dataclass(frozen=True)
 class ServerState:
-    """State of one model server: its calls in flight, and its circuit breaker; that of one that
-    cannot be reached is open."""
+    """State of one model server: its calls in flight, its circuit breaker, and whether outlier
+    ejection leaves it alone, or tries it; the breaker of one that cannot be reached is open."""
 
     address: str
     in_flight: int
     breaker: State
+    is_ejected: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -92,26 +99,6 @@ class Flight:
         self.call.cancel()
 
 
-class Lacking:
-    """Memory of the models and versions that a server has just said it does not have, has no room
-    for, or cannot compute, as another could."""
-
-    def __init__(self) -> None:
-        self._until_s: dict[ModelRef, float] = {}
-
-    def note(self, model: ModelRef) -> None:
-        """Notes that the server cannot answer; for a second, in which a version may be loaded."""
-        now_s = time.monotonic()
-        self._until_s = {each: end_s for each, end_s in self._until_s.items() if end_s > now_s}
-        self._until_s[model] = now_s + _LACKING_S
-
-    def __contains__(self, model: ModelRef | None) -> bool:
-        """Whether the server has just said that it cannot answer."""
-        return (
-            self._until_s.get(model, 0.0) > time.monotonic() if self._until_s and model else False
-        )
-
-
 class Connection:
     """Connection to one model server, and its health; made and used in one running event loop.
 
@@ -124,6 +111,7 @@ class Connection:
         self,
         endpoint: ServerEndpoint,
         breaker: Breaker,
+        standing: Standing | None = None,
         *,
         credentials: grpc.ChannelCredentials | None,
         fair_timeout_s: float,
@@ -133,6 +121,7 @@ class Connection:
         self.endpoint = endpoint
         self.name = str(endpoint)
         self.breaker = breaker
+        self.standing = standing or Standing(self.name, OutlierEjection(EjectionSettings()))
         self.flights: set[Flight] = set()
         self.last_failure = ""
         self.lost = False
@@ -190,7 +179,14 @@ class Connection:
         """Returns how it is doing."""
         is_out = self.lost or self.silence
         breaker = "open" if is_out else self.breaker.state(time.monotonic())
-        return ServerState(self.endpoint.address, self.in_flight, breaker)
+        is_ejected = bool(self.standing.state)
+        return ServerState(self.endpoint.address, self.in_flight, breaker, is_ejected)
+
+    def is_called(self) -> bool:
+        """Whether it is reached, and gets calls; those of one that is left alone by the breaker, or
+        is silent, are not compared with others'."""
+        is_out = self.lost or self.silence or not self.is_reached()
+        return not is_out and self.breaker.state(time.monotonic()) == "closed"
 
     def wait_s(self) -> float:
         """Returns the seconds until it may be called, 0 if it may now."""
@@ -252,25 +248,28 @@ class Connection:
         hedge_at_s = now_s + (_PROBE_HEDGE_S if decides and is_heard else hedge_after_s)
         asked = method, request, metadata, deadline, now_s, hedge_at_s, self.channel
         flight = Flight(*asked, decides=decides)
-        ok = None  # unless there is an answer, or none for reasons of the server's own
+        ok = outcome = None  # unless there is an answer, or none for reasons of the server's own
         self.flights.add(flight)
         try:
             flight.call = self._method(method)(request, timeout=timeout_s, metadata=metadata)
             response: bytes = await flight.call
-            ok = True
+            ok, outcome = True, outliers.OK
             if self._absence_counts_at_s:
                 self._note_found()
             return response, self
         except grpc.aio.AioRpcError as error:
             ok = self._verdict(error.code(), timeout_s)
+            outcome = outcome_of(error.code(), ok)
             if ok is False:
                 self._note_failure(str(self.explain(error)))
             raise
         except asyncio.CancelledError:
             if _is_wished():
                 ok = self._verdict_if_late(deadline, timeout_s)
+                outcome = outcome_of(grpc.StatusCode.DEADLINE_EXCEEDED, ok)
                 raise
             if flight.rescue:
+                outcome = outliers.OK  # in this time at least
                 return flight.rescue
             raise flight.refusal or self._ended() from None  # gRPC's way to say so
         finally:
@@ -278,6 +277,8 @@ class Connection:
             if flight.hedge:
                 flight.hedge.cancel()
             self._note(decides, ok)
+            if outcome is not None:
+                self.standing.note(method, request, now_s, outcome)
 
     def explain(self, error: grpc.aio.AioRpcError) -> VitrineError:
         """Returns our error for gRPC's."""

@@ -113,7 +113,7 @@ class LocalLink(asyncio.BufferedProtocol):
         service, method, request = call.asked
         left_s = None if call.deadline is None else call.deadline - self._loop.time()
         try:
-            frame = ttrpc.request_frame(stream, service, method, request, left_s, call.metadata)
+            frame = ttrpc.request_pieces(stream, service, method, request, left_s, call.metadata)
         except ttrpc.TooLarge:
             self._ask_by_grpc(call)
             return
@@ -123,7 +123,7 @@ class LocalLink(asyncio.BufferedProtocol):
         call.link, call.stream = self, stream
         self._calls[stream] = call
         self._next = stream + 2
-        self._transport.write(frame)
+        self._transport.writelines(frame)
         if stream >= self._last_stream:
             self._make_next(self)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import grpc
@@ -17,7 +17,13 @@ from vitrine_client.errors import (
     VitrineError,
 )
 from vitrine_client.process import local_sockets
-from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_model_server
+from vitrine_client.process.addresses import (
+    GRPC_OFFSET,
+    HOST,
+    PORT,
+    checked_zone,
+    checked_zoned_server,
+)
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.results.profiles.description import Description
 from vitrine_client.tfserving import messages, ttrpc
@@ -27,16 +33,20 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
-from vitrine_serving.gateway.upstream.connection import (
-    Connection,
-    Lacking,
-    Metadata,
-    ServerState,
-)
+from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
 from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resolve
+from vitrine_serving.gateway.upstream.ejection import (
+    FAULTS,
+    EjectionSettings,
+    EjectionWatch,
+    OutlierEjection,
+    Standing,
+)
+from vitrine_serving.gateway.upstream.lacking import Lacking
 from vitrine_serving.gateway.upstream.pool import Pool
 from vitrine_serving.gateway.upstream.retries import RetryBudget, RetrySettings, pause_s
 from vitrine_serving.gateway.upstream.silence import SilenceWatch
+from vitrine_serving.gateway.upstream.zones import Zones
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +60,6 @@ _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 
 _SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
-_FAULTS = (
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.UNKNOWN,
-    grpc.StatusCode.DATA_LOSS,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.UNIMPLEMENTED,
-    grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.UNAUTHENTICATED,
-)
-"""Answers of a server that is broken, or is none of TensorFlow Serving's kind; or those of a model
-that is: another server tells."""
-
 
 def _checked_socket(path: str) -> str:
     """Returns the path of a socket, empty for none."""
@@ -72,15 +69,25 @@ def _checked_socket(path: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _checked_zone(zone: str) -> str:
+    try:
+        return checked_zone(zone) if zone else zone
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+
+
 class UpstreamSettings(SettingsPart):
     """Addresses of the model servers."""
 
-    model_server: Annotated[Names, each(checked_model_server)] = Field(
+    model_server: Annotated[Names, each(checked_zoned_server)] = Field(
         (f"{HOST}:{PORT + GRPC_OFFSET}",), min_length=1
     )
-    """The model servers' gRPC addresses, HOST:PORT, separated by commas; ttrpc:PATH for the local
-    socket of an embedded one. By default that of `VITRINE_LOCAL_SOCKET`, else `VITRINE_GRPC_PORT`
-    of this machine, or `VITRINE_PORT` + 420."""
+    """The model servers' gRPC addresses, HOST:PORT or HOST:PORT@ZONE, separated by commas;
+    ttrpc:PATH for the local socket of an embedded one. By default that of `VITRINE_LOCAL_SOCKET`,
+    else `VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420."""
+    zone: Annotated[str, AfterValidator(_checked_zone)] = ""
+    """Zone of the gateway: model servers in it are asked, and others where fewer than half of them
+    may be."""
     local_socket: Annotated[str, AfterValidator(_checked_socket)] = ""
     """Path of the socket on which an embedded model server on this machine is asked, faster than
     over gRPC; `vitrine-serve up` has one by itself, unless this is `off`."""
@@ -90,6 +97,11 @@ class UpstreamSettings(SettingsPart):
     """Directory of the models, where it is mounted here: `assets.extra/profile.json` and
     `labels.txt` of models that do not describe themselves are read in it, which TensorFlow Serving
     does not hand out. Without it an embedded model server is asked for them."""
+
+    @property
+    def zones(self) -> Zones:
+        """The zones of the model servers."""
+        return Zones(self.zone, self.model_server)
 
 
 class ModelServers:
@@ -117,6 +129,8 @@ class ModelServers:
         resolve: Resolve = resolve,
         retrying: RetrySettings | None = None,
         breaker: BreakerSettings | None = None,
+        ejection: EjectionSettings | None = None,
+        zone: str = "",
         fair_timeout_s: float = 1.0,
         describer: ModelDescriber | None = None,
     ) -> None:
@@ -129,32 +143,43 @@ class ModelServers:
         self._faulty = Lacking()
         self._descriptions = Descriptions()
         self._describer = describer or ModelDescriber()
+        self._ejection = OutlierEjection(ejection or EjectionSettings())
+        zones = Zones(zone, addresses)
         self._pool = Pool(
             lambda endpoint: Connection(
                 endpoint,
                 Breaker(breaker.breaker_failures, breaker.breaker_open_s),
+                Standing(str(endpoint), self._ejection),
                 credentials=credentials,
                 fair_timeout_s=fair_timeout_s,
                 note_large=self._note_large,
             ),
-            addresses,
+            *(zones.addresses, self._ejection, zones),
         )
-        self._discovery = Discovery(addresses, server_name, found, resolve)
+        self._discovery = Discovery(zones.addresses, server_name, found, resolve)
         self._pool.update(self._discovery.endpoints({}))
         if self._discovery.has_names:
             self._discovery.start(self._pool.update)
         self._watch = SilenceWatch(self._pool, self._may_repeat)
+        self._comparisons = EjectionWatch(self._ejection.due, self._pool.judge)
 
     async def close(self) -> None:
         """Ends all connections; calls in flight raise `Unavailable`."""
         self._discovery.stop()
         await self._watch.close()
+        await self._comparisons.close()
         await self._pool.close()
         await self._descriptions.close()
 
     def usable(self) -> int:
         """Returns the number of servers that may be called, 1 at least."""
         return self._pool.usable()
+
+    @property
+    def ejections(self) -> Mapping[str, int]:
+        """The number of times that a server was left alone, as it did worse than others, by what
+        it did."""
+        return self._ejection.counts
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing, in the order of the addresses."""
@@ -212,10 +237,10 @@ class ModelServers:
             except grpc.aio.AioRpcError as error:
                 tried.append(connection)
                 code, reason = error.code(), connection.explain(error)
-                if code in _FAULTS and time.monotonic() > deadline - timeout_s / 2:
+                if code in FAULTS and time.monotonic() > deadline - timeout_s / 2:
                     raise reason from error  # another would not be faster
                 another = await self._next(code, reason, tried, deadline, model)
-                if code in _FAULTS:
+                if code in FAULTS:
                     fault = fault or reason
                 if another is None:
                     # What a server says tells more than that another says nothing.
@@ -246,7 +271,7 @@ class ModelServers:
         is_full = isinstance(reason, ResourceExhausted)
         if is_full and model:
             tried[-1].lacking.note(model)
-        if is_full or (model and code in _FAULTS and not self._is_faulty(tried, model)):
+        if is_full or (model and code in FAULTS and not self._is_faulty(tried, model)):
             others = self._pool.select_server([*tried, *self._pool.lacking(model)])
             another = others or self._pool.select_server(tried)
             if len(tried) == 1 and another and self._may_repeat():
@@ -269,7 +294,7 @@ class ModelServers:
         """Notes that a server has not answered what another has."""
         if code in _MISSING:
             self.skews += 1
-        elif code in _FAULTS:
+        elif code in FAULTS:
             failed.note_fault(model, reason)
 
     def _may_repeat(self, *, speculative: bool = False) -> bool:

@@ -16,6 +16,8 @@ from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.connection import Connection, ServerState
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
+from vitrine_serving.gateway.upstream.ejection import EjectionSettings, OutlierEjection
+from vitrine_serving.gateway.upstream.zones import Zones, preferred
 
 _FEW = 8
 """Servers up to which the least busy of all is looked for; above, the less busy of two that are
@@ -33,9 +35,18 @@ class Pool:
     """Pool of connections to all model servers, in the order of the endpoints; lives in one running
     event loop. `make` makes a connection."""
 
-    def __init__(self, make: Callable[[ServerEndpoint], Connection], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        make: Callable[[ServerEndpoint], Connection],
+        names: Sequence[str],
+        ejection: OutlierEjection | None = None,
+        zones: Zones | None = None,
+    ) -> None:
         self._make = make
         self._names = names
+        self._ejection = ejection or OutlierEjection(EjectionSettings())
+        self._zones = zones or Zones("", names)
+        self._near: frozenset[Connection] = frozenset()
         self._connections: list[Connection] = []
         self._draining: dict[Connection, asyncio.Task[None]] = {}
         self._newcomers: set[Connection] = set()
@@ -64,6 +75,8 @@ class Pool:
         if self._has_begun:
             self._newcomers = self._newcomers.union(kept).difference(self._connections)
         self._connections, self._turn, self._has_begun = kept, 0, True
+        self._near = frozenset(each for each in kept if self._zones.is_own(each.endpoint))
+        self._ejection.note_servers(len(kept))
         self.absent()  # which has them connect
         for connection in known.values():
             self._draining[connection] = asyncio.create_task(self._drain(connection))
@@ -104,6 +117,13 @@ class Pool:
         self._newcomers = {each for each in self._newcomers if not each.is_reached()}
         return [each for each in self._newcomers if each.is_absent()]
 
+    def judge(self) -> int:
+        """Has the servers compared, and those that do worse than others left alone; returns how
+        many there are."""
+        called = [each.standing for each in self._connections if each.is_called()]
+        self._ejection.judge(called, time.monotonic())
+        return len(self._connections)
+
     def may_be_called(self) -> bool:
         """Says whether a call may go to any of them now."""
         return any(not each.wait_s() for each in self._connections)
@@ -123,6 +143,10 @@ class Pool:
             return max(1, len(called))
         if absent := self.absent():
             well = [each for each in well if each not in absent] or well
+        if self._ejection.is_any_out:
+            well = [each for each in well if each.standing.state != "ejected"] or well
+        if self._near:
+            well = preferred(well, self._near)
         hanging = sum(len(each.flights) for each in self._draining)
         return (
             len(well)
@@ -148,7 +172,8 @@ class Pool:
 
     def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
         """Returns the server with the fewest calls in flight, in turn if several have so few; None
-        if none may be called. One that hangs, or is absent, is taken where there is no other."""
+        if none may be called. One that hangs, is absent, or does worse than the others, is taken
+        where there is no other."""
         if len(self._connections) == 1:
             [only] = self._connections
             return None if only in but or only.wait_s() else only
@@ -157,6 +182,10 @@ class Pool:
         free = [each for each in free if not each.silence] or free
         if absent := self.absent():
             free = [each for each in free if each not in absent] or free
+        if self._ejection.is_any_out:
+            free = [each for each in free if each.standing.may_be_asked(each.in_flight)] or free
+        if self._near:
+            free = preferred(free, self._near)
         if not free:
             return None
         if len(free) > _FEW:

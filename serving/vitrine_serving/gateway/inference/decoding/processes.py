@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 import warnings
+import weakref
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -52,7 +53,9 @@ class DecodingProcesses:
         self.offers, self._offering = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.offers.setblocking(False)
         # The end for writing is in the master and the workers: when all are gone, the other tells.
-        self._lifeline, self._held = os.pipe()
+        self._lifeline, held = os.pipe()
+        for end in (self._lifeline, held):
+            weakref.finalize(self, os.close, end)
         self._pids: set[int] = set()
         self._started_s = -math.inf
 

@@ -8,6 +8,7 @@ says it. docs/drift.md tells the whole story.
 from vitrine_client.results.drift_statistics import STATISTICS, statistics
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, detect
+from vitrine_serving.gateway.telemetry.drift.sampling import RowSample
 from vitrine_serving.gateway.telemetry.drift.watch import Watch
 from vitrine_serving.gateway.telemetry.drift.window import DriftState
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
@@ -17,6 +18,7 @@ __all__ = [
     "Baseline",
     "BaselineError",
     "DriftState",
+    "RowSample",
     "Sample",
     "Shift",
     "Watch",

@@ -98,6 +98,23 @@ BREAKER = _gauge(
     ("address",),
     worst=True,
 )
+EJECTED = _gauge(
+    "vitrine_model_server_ejected",
+    "1 while a model server is left alone, or on trial, as it does worse than others. The worst.",
+    ("address",),
+    worst=True,
+)
+EJECTIONS = _counter(
+    "vitrine_ejections_total",
+    "Times that a process left a model server alone: failures or latency, compared with others'.",
+    ("reason",),
+)
+MODEL_SERVERS = _gauge(
+    "vitrine_model_servers",
+    "Model servers by state: called, ejected, half-open, open. Of the process that has most.",
+    ("state",),
+    worst=True,
+)
 PREDICTIONS_LOGGED = _counter(
     "vitrine_predictions_logged_total",
     "Lines for the prediction log: written, or dropped as the disk did not keep up.",

@@ -82,17 +82,22 @@ class Ledger:
         return self.add(Histogram(family, labels))
 
     def follow(self, family: Family, read: Read) -> None:
-        """Takes the values of a counter or a gauge from `read`, at each flush and in its thread."""
+        """Takes the values of a counter or a gauge from `read`, at each flush and in its thread.
+        Of a gauge, series that `read` has no more are dropped."""
         self._followed.append(_Followed(family, read))
 
     def flush(self) -> None:
         """Writes all series to shared memory; from any thread."""
         with self._lock:
             for followed in self._followed:
-                for labels, value in followed.read().items():
+                found = followed.read()
+                for labels, value in found.items():
                     if labels not in followed.series:
                         followed.series[labels] = self.single(followed.family, *labels)
                     followed.series[labels].value = value
+                if followed.family.kind == "gauge":
+                    for labels in followed.series.keys() - found.keys():
+                        self._series.remove(followed.series.pop(labels))
             self._shared.write(self._slot, *self._numbers())
 
     def add(self, series: S) -> S:

@@ -20,6 +20,7 @@ from vitrine_serving.gateway.telemetry.metrics.shared_series import SharedSeries
 from vitrine_serving.gateway.telemetry.observers import harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.upstream.breaker import State
+from vitrine_serving.gateway.upstream.connection import ServerState
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 OTHER = "other"
@@ -29,6 +30,18 @@ _FLUSH_S = 0.5
 """Age that the numbers of the other processes can have for the one that answers /metrics."""
 
 _BREAKER: dict[State, float] = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
+
+
+_STATES = ("called", "ejected", "half-open", "open")
+
+
+def _by_state(servers: Sequence[ServerState]) -> dict[tuple[str, ...], float]:
+    """Returns how many servers are in each state."""
+    counts: dict[tuple[str, ...], float] = {(state,): 0 for state in _STATES}
+    for each in servers:
+        well = "ejected" if each.is_ejected else "called"
+        counts[(well if each.breaker == "closed" else each.breaker,)] += 1
+    return counts
 
 
 class _Kind(NamedTuple):
@@ -126,6 +139,15 @@ class Metrics:
             families.BREAKER,
             lambda: {(each.address,): _BREAKER[each.breaker] for each in servers.snapshot()},
         )
+        self._ledger.follow(
+            families.EJECTED,
+            lambda: {(each.address,): float(each.is_ejected) for each in servers.snapshot()},
+        )
+        self._ledger.follow(
+            families.EJECTIONS,
+            lambda: {(reason,): count for reason, count in servers.ejections.items()},
+        )
+        self._ledger.follow(families.MODEL_SERVERS, lambda: _by_state(servers.snapshot()))
 
     def follow_waiting(self, waiting: Callable[[], Mapping[str, int]]) -> None:
         """Follows how many images wait, by model."""

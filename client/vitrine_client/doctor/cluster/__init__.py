@@ -1,0 +1,1 @@
+"""Checks from inside a pod of a cluster: DNS, model servers, peers, probes, limits."""
