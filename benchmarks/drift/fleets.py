@@ -14,9 +14,8 @@ from benchmarks.drift.streams import Seen, Subject
 from benchmarks.shift import only
 from vitrine_client.results.drift_statistics import statistics
 from vitrine_client.results.profiles.description import Description
-from vitrine_serving.gateway.server.tls import TlsSettings
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, Watch, Windows, detect
-from vitrine_serving.gateway.telemetry.drift.peers import PeerClient, Pool, PooledWindow
+from vitrine_serving.gateway.telemetry.drift.peers import DriftPool, PeerClient, PooledWindow
 from vitrine_serving.gateway.telemetry.drift.peers.rounds import PeerRounds
 from vitrine_training.evaluation.drift_baseline import baseline
 
@@ -82,7 +81,7 @@ class _Client(PeerClient):
     """Client of gateways in this process, by address."""
 
     def __init__(self, fleet: dict[str, "_Gateway"]) -> None:
-        super().__init__("peers:1", TlsSettings())
+        super().__init__("peers:1")
         self._fleet = fleet
 
     async def windows(self, address: str) -> bytes:
@@ -93,7 +92,7 @@ class _Gateway:
     """Gateway of one process, as far as drift goes: its watch, and its rounds."""
 
     def __init__(self, fleet: dict[str, "_Gateway"], known: Baseline) -> None:
-        pool, self._windows = Pool(_Client(fleet)), Windows(WINDOW, slots=1)
+        pool, self._windows = DriftPool(_Client(fleet)), Windows(WINDOW, slots=1)
         self.watch = Watch(self._windows, pool)
 
         async def found(_model: str, _version: int) -> Baseline | None:

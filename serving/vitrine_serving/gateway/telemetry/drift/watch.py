@@ -17,7 +17,12 @@ from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
-from vitrine_serving.gateway.telemetry.drift.peers import PeerRounds, Pool, PooledWindow, merged
+from vitrine_serving.gateway.telemetry.drift.peers import (
+    DriftPool,
+    PeerRounds,
+    PooledWindow,
+    merged,
+)
 from vitrine_serving.gateway.telemetry.drift.peers.client import is_peer
 from vitrine_serving.gateway.telemetry.drift.peers.document import written
 from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import CURRENT_S
@@ -102,7 +107,7 @@ class Watch:
     """Drift watch of one process; all share `windows`, and `pool` where there are peers. Lives in
     one event loop."""
 
-    def __init__(self, windows: Windows, pool: Pool | None = None) -> None:
+    def __init__(self, windows: Windows, pool: DriftPool | None = None) -> None:
         self._windows = windows
         self._pool = pool
         self._addresses: Callable[[], Sequence[str]] = tuple
@@ -119,7 +124,7 @@ class Watch:
             self._rounds = asyncio.get_running_loop().create_task(rounds.run())
 
     def rounds(
-        self, pool: Pool, addresses: Callable[[], Sequence[str]], servers: ModelServers
+        self, pool: DriftPool, addresses: Callable[[], Sequence[str]], servers: ModelServers
     ) -> PeerRounds:
         """Returns the rounds over the gateways at `addresses`."""
 
