@@ -142,7 +142,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _alike(source: str, host: str) -> bool:
-    """Says whether an address may be the source of what is sent to another: one of the loopback
+    """Says whether an address may be the source of packets to another: one of the loopback
     reaches nobody else, as where a proxy beside the gateway has the address of both."""
     own, other = ip_address(source), ip_address(host)
     return own.version == other.version and own.is_loopback == other.is_loopback
@@ -170,7 +170,7 @@ class _Trust:
 
     def same(self) -> ssl.SSLContext:
         """Returns the context for a peer that shows this gateway's own certificate, which is to be
-        compared: that it has the key is what the handshake proves."""
+        compared: the handshake proves that it has the key."""
         self._look()
         return self._same
 

@@ -28,7 +28,7 @@ class Pooled(NamedTuple):
 
 class DriftPool:
     """Pool of the windows of peers, who are asked by `client`. Make it before the fork: one
-    process at a time leads, and the others read what it has published.
+    process at a time leads, and the others read the versions that it has published.
 
     `instance` tells this gateway from all others.
     """
@@ -55,7 +55,7 @@ class DriftPool:
             yield is_leading
 
     def publish(self, pooled: Sequence[Pooled], keep_s: float) -> None:
-        """Replaces what the processes read, for `keep_s`; for the one that leads. Raises `OSError`
+        """Replaces the versions that the processes read, for `keep_s`; for the one that leads. Raises `OSError`
         where there is no room for it."""
         now = self.now()
         entries = [
