@@ -21,6 +21,7 @@ from harness.waiting import wait_for
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.inference.decoding.processes import NAME
+from vitrine_serving.stack import gateway_command
 
 PREDICT = "/v1/models/mlp:predict"
 COMMAND = (sys.executable, "-m", "vitrine_serving", "gateway")
@@ -98,13 +99,14 @@ def gateway(
     """Runs a gateway with `workers` processes before the model server at an address.
 
     `settings` are by their names in lower case; `log` is where it writes to. The words `before` its
-    command have it run in the same process.
+    command have it run in the same process: it is the one that `vitrine-serve up` starts and
+    `vitrine-serve gateway` becomes. Not to import that command, too, is a third of a start.
     """
     settings = {"port": free_port(), "models": "mlp", "host": "127.0.0.1"} | settings
     told = variables(model_server=model_server, workers=workers, **settings)
     with TemporaryDirectory() as folder:
         log = log or Path(folder) / "log"
-        with running((*before, *COMMAND), log, told) as process:
+        with running((*before, *gateway_command()), log, told) as process:
             started = Gateway(f"{settings['host']}:{settings['port']}", process, log)
             wait_until_up(process, log, lambda: started.serves(workers), "the gateway")
             yield started

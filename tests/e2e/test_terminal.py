@@ -338,7 +338,16 @@ def test_the_gateway(send, code):
         assert "Traceback" not in terminal.shown
 
 
-@pytest.mark.parametrize(("send", "code"), CODES)
+@pytest.mark.parametrize(
+    ("send", "code"),
+    [
+        (ctrl_c, INTERRUPTED),
+        *(
+            pytest.param(send, code, marks=pytest.mark.wide)  # as the gateway's above
+            for send, code in ((closed, HUNG_UP), (sigterm, 0))
+        ),
+    ],
+)
 def test_the_model_server(send, code, training_run):
     """The same."""
     words = ["--model_name=mlp", f"--model_base_path={training_run.models_dir}/mlp"]

@@ -1,5 +1,6 @@
 """Gauges tell what is: of what is gone, they say nothing, whichever process is asked."""
 
+import asyncio
 import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from harness.paths import PICTURE
 from harness.ports import free_port
 from harness.waiting import wait_for
 from tests.monitoring.scraped import Scraped
-from vitrine_serving.gateway.telemetry.metrics import FAMILIES
+from tests.serving.asking import to, until
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES, Metrics, SharedSeries
 from vitrine_training.publish.versions import restore, rollback
 
 PNG = {"Content-Type": "image/png"}
@@ -43,6 +45,38 @@ def test_a_model_server_that_is_back_is_left_alone_by_nobody():
 
             wait_for(is_answered, 30, "the model server")
             wait_for(lambda: state() == 0, 20, "what all processes say")
+
+
+def test_addresses_that_left_are_told_by_no_process():
+    """Pods come and go, and each has an address of its own; counts by state tell of those there
+    are."""
+    by_address = [each.name for each in FAMILIES if each.labels == ("address",)]
+    assert len(by_address) == 3
+    shared = SharedSeries()
+
+    def series() -> set[tuple[str, str]]:
+        for each in metrics:
+            each.flush()
+        found = Scraped(metrics[0].render()[0].decode())
+        return {(name, labels["address"]) for name in by_address for labels in found.labels(name)}
+
+    async def main(records):
+        async with (
+            to("models.example:1", resolve=lambda *_: list(records)) as one,
+            to("models.example:1", resolve=lambda *_: list(records)) as other,
+        ):
+            for each, servers in zip(metrics, (one, other), strict=True):
+                each.follow_servers(servers)
+            pods = [f"10.9.8.{n}:8500" for n in range(1, 6)]
+            for there in (pods[:3], pods[2:], []):
+                records[:] = there
+                wanted = {(name, pod) for name in by_address for pod in there}
+                await until(lambda wanted=wanted: series() == wanted, f"{there}")
+                called = Scraped(metrics[1].render()[0].decode())
+                assert called.total("vitrine_model_servers") == len(there)
+
+    metrics = [Metrics(["mlp"], shared=shared, slot=slot) for slot in range(2)]
+    asyncio.run(main(["10.9.8.7:8500"]))
 
 
 def test_calls_of_a_process_that_was_killed_are_gone():

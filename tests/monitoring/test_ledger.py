@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.monitoring.scraped import Scraped
 from vitrine_serving.gateway.telemetry.metrics.families import (
     BREAKER,
+    EJECTIONS,
     IN_FLIGHT,
     REQUESTS,
     STAGE_SECONDS,
@@ -58,6 +59,27 @@ def test_gauges_become_their_sum_or_their_worst(shared):
     found = read(shared)
     assert found.total("vitrine_model_server_calls_in_flight") == 6
     assert found.total("vitrine_breaker_state") == 2
+
+
+def test_gauges_that_are_followed_no_more_are_dropped(shared):
+    """In each process once it is flushed; they come back if they are read again, and counters stay,
+    which would begin at 0 again."""
+    found = {("a:1",): 2.0, ("b:1",): 0.0}
+    ledgers = [Ledger(shared, slot) for slot in range(2)]
+    for each in ledgers:
+        each.follow(BREAKER, lambda: found)
+        each.follow(EJECTIONS, lambda: dict.fromkeys(found, 1.0))
+        each.flush()
+    assert len(read(shared).labels("vitrine_breaker_state")) == 2
+    gone = found.pop(("a:1",))
+    ledgers[0].flush()
+    assert read(shared).total("vitrine_breaker_state") == 2  # the other has still to tell
+    ledgers[1].flush()
+    assert read(shared).labels("vitrine_breaker_state") == [{"address": "b:1"}]
+    assert read(shared).total("vitrine_ejections_total", reason="a:1") == 2
+    found["a:1",] = gone
+    ledgers[0].flush()
+    assert read(shared).total("vitrine_breaker_state", address="a:1") == 2
 
 
 def test_who_comes_next_goes_on_counting(shared):

@@ -256,25 +256,34 @@ def test_the_local_socket_of_the_next_server(base, tmp_path):
             assert beside.exists()
 
 
-@pytest.mark.slow
-def test_no_warm_up_and_other_tags(base, tmp_path):
-    """Warm-up can be left out; a graph with other tags is not found, and the status says so."""
+@pytest.fixture
+def cold(base, tmp_path) -> list[str]:
+    """Flags for a version whose warm-up fails."""
     version = shutil.copytree(base / "half" / "1", tmp_path / "half" / "1")
     (version / "assets.extra").mkdir()
     (version / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"garbage" * 9)
-    flags = ["--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
-    with model_server(tmp_path / "log", *flags, "--enable_model_warmup=false") as server:
+    return ["--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
+
+
+@pytest.mark.wide  # beside tests/contract/cases/started.py, which has a server without warm-up
+def test_no_warm_up(cold, tmp_path):
+    with model_server(tmp_path / "log", *cold, "--enable_model_warmup=false") as server:
         assert predict(server).outputs
-    once = ["--max_num_load_retries=0"]
-    for flag, message in (
-        ("--saved_model_tags=gpu", "tags"),
-        ("--saved_model_tags=serve", "warmup"),
-    ):
-        with model_server(tmp_path / "log", *flags, *once, flag) as server:
-            url = f"http://{server.rest_address}/v1/models/half"
-            (found,) = requests.get(url, timeout=30).json()["model_version_status"]
-            assert found["state"] == "END"
-            assert message in found["status"]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    # Of warm-ups that fail, and what the status says then, tests/contract has cases.
+    [("gpu", "tags"), pytest.param("serve", "warmup", marks=pytest.mark.wide)],
+)
+def test_tags(cold, tmp_path, tags, message):
+    """A graph with other tags is not found, and the status says so; with these it is warmed up."""
+    flags = [*cold, "--max_num_load_retries=0", f"--saved_model_tags={tags}"]
+    with model_server(tmp_path / "log", *flags) as server:
+        url = f"http://{server.rest_address}/v1/models/half"
+        (found,) = requests.get(url, timeout=30).json()["model_version_status"]
+        assert found["state"] == "END"
+        assert message in found["status"]["error_message"]
 
 
 @pytest.mark.parametrize(

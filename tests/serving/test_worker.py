@@ -43,7 +43,7 @@ made.master_signals = queue.SimpleQueue()
 if when == "forked":
     made.master_signals.put(number)
 made.draining, made.look, made.shares, made.slot = Draining(), lambda: None, Shares(), 0
-made.header_timeout_s = made.answer_timeout_s = 30
+made.header_timeout_s = made.answer_timeout_s = made.connection_max_age_s = 30
 made.init_process()
 """
 

@@ -37,7 +37,7 @@ def workloads(objects: Objects) -> Iterator[str]:
                 yield f"{pod.title}: its selector matches the pods of {other.title} as well"
         yield from _history(pod)
         yield from _strategy(pod)
-        yield from _spread(pod)
+        yield from _spread(objects, pod)
 
 
 def _history(pod: Pod) -> Iterator[str]:
@@ -70,13 +70,16 @@ def _is_share(value: Any) -> bool:
     return (isinstance(value, int) and value >= 0) or bool(_PERCENT.fullmatch(str(value)))
 
 
-def _spread(pod: Pod) -> Iterator[str]:
+def _spread(objects: Objects, pod: Pod) -> Iterator[str]:
     constraints = pod.spec.get("topologySpreadConstraints") or []
     for key in _TOPOLOGIES - {one.get("topologyKey") for one in constraints}:
         yield f"{pod.title} has no topologySpreadConstraint of {key}"
     for one in constraints:
         if not matches(one.get("labelSelector"), pod.labels):
             yield f"{pod.title}: a topologySpreadConstraint does not match its own pods"
+        for other in objects.selected(one.get("labelSelector"), pod.namespace):
+            if other is not pod:
+                yield f"{pod.title}: a topologySpreadConstraint counts the pods of {other.title}"
         if one.get("topologyKey") not in _TOPOLOGIES:
             yield f"{pod.title}: nodes have no label {one.get('topologyKey')!r}"
         if not (isinstance(one.get("maxSkew"), int) and one["maxSkew"] >= 1):

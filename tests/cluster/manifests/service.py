@@ -209,6 +209,8 @@ def probed(objects: Objects) -> Iterator[str]:
             asked = urlsplit(str(probe["httpGet"].get("path", "/")))
             if "get" not in paths.get(asked.path, {}):
                 yield f"{container.title}: {name} asks for {asked.path}, which is not in openapi.json"
+            if asked.query not in ("", "models=1"):
+                yield f"{container.title}: {name} asks by {asked.query!r}, not by models=1"
             if name == "startupProbe" and asked.path not in ("/readyz", "/healthz"):
                 yield f"{container.title}: {name} asks for {asked.path}, not for /readyz"
             if name == "livenessProbe" and asked.path != "/healthz":

@@ -69,7 +69,7 @@ class Worker(base.Worker):
 
     header_timeout_s: float
     answer_timeout_s: float
-    connection_max_age_s: float
+    connection_max_age_s: float = 0.0
     master_signals: Any
     draining: Draining
     look: Callable[[], None]

@@ -35,11 +35,10 @@ from vitrine_serving.gateway.upstream.outliers import (
     Sample,
     Strictness,
     failing,
+    is_suspect,
     kind_of,
-    may_be_slow,
     slow,
-    slow_from_s,
-    usual_s,
+    slow_limits_s,
 )
 
 log = logging.getLogger(__name__)
@@ -206,20 +205,14 @@ class OutlierEjection:
     def _eject(self, samples: dict[Standing, Sample], most: int, now_s: float) -> None:
         """Leaves alone the worst of those that are worse than others, `most` of them at most."""
         well = {each: sample for each, sample in samples.items() if not each.state}
-        usual = usual_s(list(well.values()))
-        self.slow_from_s = {kind: slow_from_s(usual[kind]) for kind in usual}
+        self.slow_from_s = slow_limits_s(list(well.values()))
         found: list[tuple[Standing, Finding]] = []
         for each, kept in well.items():
-            own = kept.last(WINDOW)
-            is_suspect = may_be_slow(own, usual)
-            if not (own.failed_share or is_suspect):
-                continue
-            others = [sample for other, sample in well.items() if other is not each]
-            finding = failing(own, others, _OUTLIER)
-            if not finding and is_suspect:
-                finding = slow(own, others, _OUTLIER)
-            if finding:
-                found.append((each, finding))
+            if is_suspect(kept, self.slow_from_s, WINDOW, _OUTLIER):
+                own = kept.last(WINDOW)
+                others = [sample for other, sample in well.items() if other is not each]
+                if finding := failing(own, others, _OUTLIER) or slow(own, others, _OUTLIER):
+                    found.append((each, finding))
         found.sort(key=lambda pair: -pair[1].evidence)
         for each, finding in found[: max(0, most)]:
             told = each.name, finding.words

@@ -158,7 +158,7 @@ def slow(own: Sample, others: Sequence[Sample], strict: Strictness) -> Finding |
         if not tally.took_s or not _are_alike(len(tally.took_s), len(took_s)):
             continue
         median_s = took_s[(len(took_s) - 1) // 2]
-        limit_s = limits_s[kind] = slow_from_s(median_s)
+        limit_s = limits_s[kind] = _slow_from_s(median_s)
         compared.append(
             _Compared(
                 *(len(tally.took_s), _above(tally.took_s, limit_s)),
@@ -169,29 +169,31 @@ def slow(own: Sample, others: Sequence[Sample], strict: Strictness) -> Finding |
     return found if found and _happened_again(own.calls, limits_s) else None
 
 
-def slow_from_s(median_s: float) -> float:
+def _slow_from_s(median_s: float) -> float:
     """Returns the seconds above which a call is slow, by the median of like ones."""
     return max(_SLOW_TIMES * median_s, median_s + _SLOW_S)
 
 
-def usual_s(samples: Sequence[Sample]) -> dict[Kind, float]:
-    """Returns for each kind a time that calls to at least half of the servers do not take longer
-    than, on the median: a server that is within twice of it need not be compared by `slow`."""
+def slow_limits_s(samples: Sequence[Sample]) -> dict[Kind, float]:
+    """Returns for each kind the seconds above which a call is slow, by the medians of the faster
+    quarter of the servers: what `slow` finds takes longer."""
     medians: dict[Kind, list[float]] = {}
     for sample in samples:
         for kind, tally in sample.tallies.items():
             if tally.took_s:
                 medians.setdefault(kind, []).append(_median(tally.took_s))
-    return {kind: _median(sorted(found)) for kind, found in medians.items()}
+    return {
+        kind: _slow_from_s(sorted(found)[(len(found) - 1) // 4]) for kind, found in medians.items()
+    }
 
 
-def may_be_slow(own: Sample, usual: dict[Kind, float]) -> bool:
-    """Says whether a server is worth a comparison by `slow`, which costs more."""
-    return any(
-        _median(tally.took_s) > 2 * usual[kind]
-        for kind, tally in own.tallies.items()
-        if tally.took_s
+def is_suspect(kept: Sample, limits_s: dict[Kind, float], count: int, strict: Strictness) -> bool:
+    """Says whether the last `count` calls of a sample are worth a comparison, which costs more."""
+    failed = sum(tally.failed for tally in kept.tallies.values())
+    late = sum(
+        _above(tally.took_s, limits_s[kind]) for kind, tally in kept.tallies.items() if tally.took_s
     )
+    return failed >= strict.bad or late >= strict.slow_share * min(count, len(kept.calls))
 
 
 def _failures(own: Sample, others: Sequence[Sample]) -> Iterator[_Compared]:
