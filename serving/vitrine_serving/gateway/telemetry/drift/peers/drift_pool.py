@@ -55,8 +55,8 @@ class DriftPool:
             yield is_leading
 
     def publish(self, pooled: Sequence[Pooled], keep_s: float) -> None:
-        """Replaces the versions that the processes read, for `keep_s`; for the one that leads. Raises `OSError`
-        where there is no room for it."""
+        """Replaces the versions that the processes read, for `keep_s`; for the one that leads.
+        Raises `OSError` where there is no room for it."""
         now = self.now()
         entries = [
             {"others": as_json(each.others, now), "state": asdict(each.state)} for each in pooled
