@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
+from benchmarks.drift import fleets
 from benchmarks.drift.cost import of_a_note, of_throughput
 from benchmarks.drift.streams import SHIFTS, Subject, false_alarms, shifts
 from benchmarks.published import newest_version
@@ -29,11 +30,14 @@ CLEAN = 10_000
 @click.option("--models-dir", default="models", type=click.Path(path_type=Path), show_default=True)
 @click.option("--seeds", default=50, show_default=True, help="Streams of each kind.")
 @click.option("--throughput", is_flag=True, help="Load real gateways with wrk, and nothing else.")
+@click.option("--peers", is_flag=True, help="Pool windows of several gateways, and nothing else.")
 @click.option(
     "--rounds", default=7, show_default=True, help="For the throughput, with and without."
 )
 @click.option("--seconds", default=10, show_default=True, help="Of each load.")
-def main(models_dir: Path, seeds: int, throughput: bool, rounds: int, seconds: int) -> None:
+def main(
+    models_dir: Path, seeds: int, throughput: bool, peers: bool, rounds: int, seconds: int
+) -> None:
     """Measure how soon the gateway sees a shift, how often it sees none, and what that costs."""
     console = Console(highlight=False, width=100)
     trained = all(publish.versions(models_dir, model) for model in MODELS)
@@ -51,6 +55,12 @@ def main(models_dir: Path, seeds: int, throughput: bool, rounds: int, seconds: i
                 f"{figures['cpu_us']['1']:.0f} and {figures['cpu_us']['0']:.0f} us"
             )
             written = results.write("drift_throughput", figures)
+        elif peers:
+            subject = Subject.of(versions["mlp"], load().test)
+            figures = {"rates": fleets.rates(subject, 4 * seeds)}
+            figures["streams"] = asyncio.run(fleets.streams(subject, seeds))
+            fleets.show(figures, console)
+            written = results.write("drift_peers", figures)
         else:
             figures = asyncio.run(_measure(versions, seeds))
             _show(figures, console)

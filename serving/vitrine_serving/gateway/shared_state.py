@@ -11,7 +11,7 @@ from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
 from vitrine_serving.gateway.telemetry.drift import Windows
-from vitrine_serving.gateway.telemetry.drift.peers import PeerClient, Pool
+from vitrine_serving.gateway.telemetry.drift.peers import DriftPool, PeerClient, PeerTls
 from vitrine_serving.gateway.telemetry.metrics import SharedSeries
 from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 
@@ -56,7 +56,10 @@ class SharedState:
         self.slots.release(slot)
 
 
-def _drift_pool(settings: Settings) -> Pool | None:
-    """Returns what drift is pooled in over the gateways behind a name, None without one."""
+def _drift_pool(settings: Settings) -> DriftPool | None:
+    """Returns the pool for the gateways behind a name, None without one."""
+    tls, files = settings.tls, None
+    if tls.tls_cert and tls.tls_key:
+        files = PeerTls(tls.tls_cert, tls.tls_key, tls.tls_client_ca)
     name = settings.peers.name
-    return Pool(PeerClient(name, settings.tls, settings.server.host)) if name else None
+    return DriftPool(PeerClient(name, files, settings.server.host)) if name else None

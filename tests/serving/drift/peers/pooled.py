@@ -1,9 +1,8 @@
 """What tests of pooled drift share: gateways that tell each other their windows, no network."""
 
 from tests.serving.drift.asked import FakeServers
-from vitrine_serving.gateway.server.tls import TlsSettings
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
-from vitrine_serving.gateway.telemetry.drift.peers import PeerClient, Pool
+from vitrine_serving.gateway.telemetry.drift.peers import DriftPool, PeerClient
 
 NAME = "vitrine-peers:8080"
 
@@ -13,7 +12,7 @@ class FakeClient(PeerClient):
     or an error."""
 
     def __init__(self, others):
-        super().__init__(NAME, TlsSettings())
+        super().__init__(NAME)
         self.others = others
         self.asked = []
 
@@ -30,7 +29,7 @@ class FakeGateway:
 
     def __init__(self, network, description, clock, *, size=500):
         self.windows = Windows(size, now=clock)
-        self.pool = Pool(FakeClient(network), now=clock, monotonic=clock)
+        self.pool = DriftPool(FakeClient(network), now=clock, monotonic=clock)
         self.watch = Watch(self.windows, self.pool)
         self.servers = FakeServers({1: description})
         self.rounds = self.watch.rounds(self.pool, lambda: list(network), self.servers)

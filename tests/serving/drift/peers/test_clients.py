@@ -10,7 +10,12 @@ import pytest
 from harness.certificates import make_ca, make_certificate
 from vitrine_serving.gateway.server.tls import TlsSettings, server_context
 from vitrine_serving.gateway.telemetry.drift.peers import client as clients
-from vitrine_serving.gateway.telemetry.drift.peers.client import PeerClient, PeerError, is_peer
+from vitrine_serving.gateway.telemetry.drift.peers.client import (
+    PeerClient,
+    PeerError,
+    PeerTls,
+    is_peer,
+)
 from vitrine_serving.gateway.telemetry.drift.peers.document import MOST_BYTES
 
 NAME = "vitrine-peers.test:8080"
@@ -38,12 +43,16 @@ async def peer(answer, *, context=None, host="127.0.0.1"):
         yield f"{host}:{server.sockets[0].getsockname()[1]}", requests
 
 
+def files(tls):
+    return PeerTls(tls.tls_cert, tls.tls_key, tls.tls_client_ca)
+
+
 def told(answer, *, tls=None, context=None, host=""):
     """What a peer tells that answers these bytes, and what it was asked."""
 
     async def main():
         async with peer(answer, context=context) as (address, requests):
-            found = await PeerClient(NAME, tls or TlsSettings(), host).windows(address)
+            found = await PeerClient(NAME, tls and files(tls), host).windows(address)
             return found, requests
 
     return asyncio.run(main())
@@ -95,7 +104,7 @@ def test_nobody_there():
     async def main():
         async with peer(OK) as (address, _):
             pass
-        await PeerClient(NAME, TlsSettings()).windows(address)
+        await PeerClient(NAME).windows(address)
 
     with pytest.raises(PeerError, match="cannot be reached"):
         asyncio.run(main())
@@ -122,7 +131,7 @@ def test_it_asks_from_where_it_listens(host, source):
 def test_a_gateway_behind_a_proxy_of_its_own_asks_all_the_same():
     """It listens on the loopback alone, and others are elsewhere: no source fits."""
     with pytest.raises(PeerError, match=r"cannot be reached|did not answer"):
-        asyncio.run(PeerClient(NAME, TlsSettings(), "127.0.0.1").windows("192.0.2.1:1"))
+        asyncio.run(PeerClient(NAME, host="127.0.0.1").windows("192.0.2.1:1"))
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +176,7 @@ def test_others_are_not_believed(tmp_path, ca, names):
     async def main():
         async with peer(OK, context=server_context(other)) as (address, requests):
             with pytest.raises(PeerError, match="no TLS with it"):
-                await PeerClient(NAME, own).windows(address)
+                await PeerClient(NAME, files(own)).windows(address)
             assert requests == []
 
     asyncio.run(main())
@@ -197,7 +206,7 @@ def test_one_without_tls_and_one_that_wants_it(tmp_path, ca):
 def test_a_renewed_certificate_is_the_one_that_counts(tmp_path, ca):
     """From when its file was replaced."""
     own = settings(make_certificate(tmp_path, "own", ca, "shop.example"))
-    asking = PeerClient(NAME, own)
+    asking = PeerClient(NAME, files(own))
 
     async def main():
         async with peer(OK, context=server_context(own)) as (address, _):

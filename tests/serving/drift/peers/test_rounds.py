@@ -221,7 +221,7 @@ def test_a_version_that_has_ended(asked, description, clock):
     [
         (PeerError("it answers 404: it is older"), "it answers 404: it is older"),
         (PeerError("it did not answer in 2 s"), "it did not answer in 2 s"),
-        (b"<html>", "what it answers is no document of windows: it is no JSON"),
+        (b"<html>", "its answer is no document of windows: it is no JSON"),
         (b'{"format": 2}', "of another release"),
     ],
 )

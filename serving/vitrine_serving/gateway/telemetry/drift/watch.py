@@ -17,7 +17,12 @@ from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
-from vitrine_serving.gateway.telemetry.drift.peers import PeerRounds, Pool, PooledWindow, merged
+from vitrine_serving.gateway.telemetry.drift.peers import (
+    DriftPool,
+    PeerRounds,
+    PooledWindow,
+    merged,
+)
 from vitrine_serving.gateway.telemetry.drift.peers.client import is_peer
 from vitrine_serving.gateway.telemetry.drift.peers.document import written
 from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import CURRENT_S
@@ -78,7 +83,7 @@ class _Version:
             self.count += len(self.rows[-1])
 
     def computed(self, most: int) -> Rows:
-        """Computes the statistics of what waits; returns all rows, the last `most`, and keeps
+        """Computes the statistics of those that wait; returns all rows, the last `most`, and keeps
         them."""
         if self.images:
             self.rows.append(_rows(np.concatenate(self.images), np.concatenate(self.outputs)))
@@ -102,7 +107,7 @@ class Watch:
     """Drift watch of one process; all share `windows`, and `pool` where there are peers. Lives in
     one event loop."""
 
-    def __init__(self, windows: Windows, pool: Pool | None = None) -> None:
+    def __init__(self, windows: Windows, pool: DriftPool | None = None) -> None:
         self._windows = windows
         self._pool = pool
         self._addresses: Callable[[], Sequence[str]] = tuple
@@ -119,7 +124,7 @@ class Watch:
             self._rounds = asyncio.get_running_loop().create_task(rounds.run())
 
     def rounds(
-        self, pool: Pool, addresses: Callable[[], Sequence[str]], servers: ModelServers
+        self, pool: DriftPool, addresses: Callable[[], Sequence[str]], servers: ModelServers
     ) -> PeerRounds:
         """Returns the rounds over the gateways at `addresses`."""
 
@@ -144,7 +149,7 @@ class Watch:
         return is_peer(client, self._addresses())
 
     def document(self) -> bytes:
-        """Returns what peers are told: the windows of this gateway."""
+        """Returns the windows of this gateway, for its peers."""
         instance = self._pool.instance if self._pool else ""
         return written(instance, self._own(), self._windows.now())
 
@@ -178,12 +183,12 @@ class Watch:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
 
     def flush(self) -> None:
-        """Puts what was noted into the windows."""
+        """Puts the noted images into the windows."""
         for (model, version), noted in self._versions.items():
             self._flush(model, version, noted)
 
     def states(self) -> list[DriftState]:
-        """Returns what was found last, by whichever process; may be called in any thread.
+        """Returns the last verdicts, by whichever process; may be called in any thread.
 
         Leaves out versions that have ended, and those that have not been asked for a while.
         """
@@ -230,7 +235,7 @@ class Watch:
         return report.entry(version, noted.known, self._seen(model, version, noted.known), size)
 
     def _seen(self, model: str, version: int, known: Baseline) -> PooledWindow | None:
-        """Returns what this gateway and its peers have seen of a version."""
+        """Returns the images of a version that this gateway and its peers have seen."""
         seen = [
             each
             for each in self._own()

@@ -118,8 +118,9 @@ function from({ images, alarm, ...report }) {
   return `${pictures} so far, tried here or sent by programs.${hint}`;
 }
 
-function gauges({ images, window: size, since, scores, thresholds, alarm }) {
-  const filled = `${images} of ${size} pictures, since ${moment(since)}`;
+function gauges({ images, window: size, gateways, since, scores, thresholds, alarm }) {
+  const all = gateways > 1 ? ` in ${gateways} gateways` : "";
+  const filled = `${images} of ${size} pictures${all}, since ${moment(since)}`;
   const tests = TESTS.filter(([test]) => test in scores && test in thresholds);
   return [
     gauge("Window", filled, images, size),

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from vitrine_serving.file_stamp import FileStamp, file_stamp
-from vitrine_serving.gateway.server.tls import TlsSettings
 from vitrine_serving.gateway.telemetry.drift.peers.document import MOST_BYTES
 
 PATH: Final = "/internal/drift-windows"
@@ -34,18 +33,27 @@ class PeerError(Exception):
     """A peer did not tell its windows; the message says why."""
 
 
+class PeerTls(NamedTuple):
+    """PEM files of TLS in front of this gateway: its certificate and key, and the authority of its
+    clients' certificates, if they have to show some."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+
 class PeerClient:
     """Client of the gateways behind `name`, HOST:PORT; this one listens on `host`.
 
-    With TLS in front of this gateway, it takes those for peers that show its own certificate, or
+    With `tls` in front of this gateway, it takes those for peers that show its own certificate, or
     one for the name that it trusts; it shows its own where clients have to show one.
     """
 
-    def __init__(self, name: str, tls: TlsSettings, host: str = "") -> None:
+    def __init__(self, name: str, tls: PeerTls | None = None, host: str = "") -> None:
         self.name = name
         self._server_name = name.rpartition(":")[0]
         self._source = _own_address(host)
-        self._trust = _Trust(tls) if tls.tls_cert else None
+        self._trust = _Trust(tls) if tls else None
 
     async def windows(self, address: str) -> bytes:
         """Returns the document of the gateway at an address, HOST:PORT. Raises `PeerError`."""
@@ -60,7 +68,7 @@ class PeerClient:
         except OSError as error:
             raise PeerError(f"it cannot be reached ({error.strerror or error})") from None
         except (EOFError, ValueError, asyncio.LimitOverrunError):
-            raise PeerError("what it answers is no HTTP of a gateway") from None
+            raise PeerError("its answer is no HTTP of a gateway") from None
 
     async def _asked(self, address: str) -> bytes:
         if not self._trust:
@@ -134,7 +142,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _alike(source: str, host: str) -> bool:
-    """Says whether an address may be the source of what is sent to another: one of the loopback
+    """Says whether an address may be the source of packets to another: one of the loopback
     reaches nobody else, as where a proxy beside the gateway has the address of both."""
     own, other = ip_address(source), ip_address(host)
     return own.version == other.version and own.is_loopback == other.is_loopback
@@ -153,7 +161,7 @@ class _Trust:
     """TLS contexts towards peers, made of the files in front, again whenever these have changed.
     Raise `OSError` for files that are broken, as while they are written."""
 
-    def __init__(self, tls: TlsSettings) -> None:
+    def __init__(self, tls: PeerTls) -> None:
         self._tls = tls
         self._stamps: list[FileStamp | None] = []
         self._same = self._named = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -162,7 +170,7 @@ class _Trust:
 
     def same(self) -> ssl.SSLContext:
         """Returns the context for a peer that shows this gateway's own certificate, which is to be
-        compared: that it has the key is what the handshake proves."""
+        compared: the handshake proves that it has the key."""
         self._look()
         return self._same
 
@@ -173,20 +181,19 @@ class _Trust:
 
     def _look(self) -> None:
         tls = self._tls
-        paths = [each for each in (tls.tls_cert, tls.tls_key, tls.tls_client_ca) if each]
-        stamps = [file_stamp(each) for each in paths]
-        if stamps == self._stamps or not tls.tls_cert:
+        stamps = [file_stamp(each) for each in tls if each]
+        if stamps == self._stamps:
             return
         named, same = ssl.create_default_context(), ssl.create_default_context()
         named.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         same.check_hostname, same.verify_mode = False, ssl.CERT_NONE
-        for trusted in (tls.tls_cert, tls.tls_client_ca):
+        for trusted in (tls.cert, tls.client_ca):
             if trusted:
                 named.load_verify_locations(trusted)
-        if tls.tls_client_ca:
+        if tls.client_ca:
             for context in (named, same):
-                context.load_cert_chain(tls.tls_cert, tls.tls_key, password="")
-        self.certificate = _first_certificate(tls.tls_cert)
+                context.load_cert_chain(tls.cert, tls.key, password="")
+        self.certificate = _first_certificate(tls.cert)
         self._named, self._same, self._stamps = named, same, stamps
 
 

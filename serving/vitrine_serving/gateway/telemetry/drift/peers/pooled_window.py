@@ -10,7 +10,7 @@ from vitrine_serving.gateway.telemetry.drift.detect import Kind, Sample, Shift, 
 from vitrine_serving.gateway.telemetry.drift.window import Window
 
 CURRENT_S = 900.0
-"""After so long without an image a window tells nothing of what a version is asked about now: it
+"""After so long without an image a window tells nothing of the pictures that a version gets now: it
 may be AVAILABLE, and a version label name another. More than the ten minutes that the alert waits,
 so that a service that is asked four times an hour has it, too."""
 
@@ -24,7 +24,7 @@ worst raised an alarm in 9 % of the pools of 5,000, and 46 % of those of 50,000;
 class PooledWindow:
     """Window of a version, of one gateway or of several.
 
-    `baseline` is the digest of what it is compared with, `size` how many images there are when all
+    `baseline` is the digest of its baseline, `size` how many images there are when all
     are full, and `largest` the same of the largest. `since` is when the oldest image came, `used`
     when the newest did, in seconds of `time.time` here. `kind` is the last verdict.
     """
@@ -64,11 +64,13 @@ class PooledWindow:
         """Says whether it was compared with this baseline, too."""
         return self.baseline == known.digest and self.sample.sums.shape == known.means.shape
 
+    def counted(self, known: Baseline) -> int:
+        """Returns how many images it counts for: one gateway's own for all that it has."""
+        return min(self.sample.size, max(self.largest, int(_OF_BASELINE * known.images)))
+
     def judged(self, known: Baseline, was: Kind) -> Shift:
-        """Compares it with a baseline, as a sliding window that was found to be `was` before. One
-        gateway's own counts in full."""
-        most = max(self.largest, int(_OF_BASELINE * known.images))
-        return judge(known, self.sample, was, counted=min(self.sample.size, most))
+        """Compares it with a baseline, as a sliding window that was found to be `was` before."""
+        return judge(known, self.sample, was, self.counted(known))
 
 
 def merged(windows: Iterable[PooledWindow]) -> PooledWindow | None:

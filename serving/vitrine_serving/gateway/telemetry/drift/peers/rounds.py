@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline
 from vitrine_serving.gateway.telemetry.drift.peers import document
 from vitrine_serving.gateway.telemetry.drift.peers.client import PeerError
-from vitrine_serving.gateway.telemetry.drift.peers.pool import Pool, Pooled
+from vitrine_serving.gateway.telemetry.drift.peers.drift_pool import DriftPool, Pooled
 from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import (
     PooledWindow,
     merged,
@@ -44,12 +44,12 @@ class PeerRounds:
     """Rounds of one process, which runs them where no other of its gateway does.
 
     `addresses` are those of the peers, this gateway's own among them; `own` are its windows, and
-    `baseline` finds what a version is compared with, None where that is not known.
+    `baseline` finds that of a version, None where it is not known.
     """
 
     def __init__(
         self,
-        pool: Pool,
+        pool: DriftPool,
         addresses: Callable[[], Sequence[str]],
         own: Callable[[], list[PooledWindow]],
         baseline: FindBaseline,
@@ -88,10 +88,10 @@ class PeerRounds:
             log.exception("The drift windows of the peers could not be pooled")
 
     async def round(self) -> None:
-        """Asks all peers once, and publishes the verdicts on what they and this gateway have seen.
+        """Asks all peers once, and publishes the verdicts on their windows and this gateway's own.
 
-        Peers are told apart by what they call themselves: one that has several addresses counts
-        once, and so does this gateway, with what it has itself.
+        Peers are told apart by their instances: one that has several addresses counts
+        once, and so does this gateway, with its own windows.
         """
         addresses = self._addresses()
         places = asyncio.Semaphore(_AT_ONCE)
@@ -111,7 +111,7 @@ class PeerRounds:
         except PeerError as error:
             self._note_failure(address, str(error))
         except ValueError as error:
-            self._note_failure(address, f"what it answers is no document of windows: {error}")
+            self._note_failure(address, f"its answer is no document of windows: {error}")
         else:
             if self._said.pop(address, ""):
                 log.info("The gateway at %s tells its drift windows again", address)

@@ -1,4 +1,4 @@
-"""Drift pool: what the peers have seen, and the verdicts on it, in memory that processes share."""
+"""Drift pool: windows of the peers, and the verdicts on them, in memory that processes share."""
 
 import secrets
 import time
@@ -19,16 +19,16 @@ _MOST_BYTES = 1 << 20
 
 
 class Pooled(NamedTuple):
-    """What was pooled of a version: the windows of the other gateways, and the verdict on these and
-    this gateway's own."""
+    """Pooled version: the windows of the other gateways, and the verdict on these and this
+    gateway's own."""
 
     others: PooledWindow
     state: DriftState
 
 
-class Pool:
-    """Pool of what the peers have seen, who are asked by `client`. Make it before the fork: one
-    process at a time leads, and the others read what it has published.
+class DriftPool:
+    """Pool of the windows of peers, who are asked by `client`. Make it before the fork: one
+    process at a time leads, and the others read the versions that it has published.
 
     `instance` tells this gateway from all others.
     """
@@ -55,8 +55,8 @@ class Pool:
             yield is_leading
 
     def publish(self, pooled: Sequence[Pooled], keep_s: float) -> None:
-        """Replaces what the processes read, for `keep_s`; for the one that leads. Raises `OSError`
-        where there is no room for it."""
+        """Replaces the versions that the processes read, for `keep_s`; for the one that leads.
+        Raises `OSError` where there is no room for it."""
         now = self.now()
         entries = [
             {"others": as_json(each.others, now), "state": asdict(each.state)} for each in pooled
@@ -65,7 +65,7 @@ class Pool:
         self._shared.write(0, orjson.dumps(content))
 
     def all(self) -> dict[tuple[str, int], Pooled]:
-        """Returns what was pooled, by model and version."""
+        """Returns the versions that were pooled, by model and version."""
         turn = self._shared.turn(0)
         if turn != self._read_turn:
             found = orjson.loads(self._shared.read(0))
