@@ -147,7 +147,8 @@ async def streams(subject: Subject, seeds: int) -> list[dict[str, Any]]:
                 for seed in track(range(seeds), f"{gateways}: {name}", transient=True):
                     rng = np.random.default_rng(seed)
                     parts = [subject.draw("clean", BEFORE, rng), _drawn(subject, shares, rng)]
-                    stream = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+                    images, outputs = ([each[n] for each in parts] for n in (0, 1))
+                    stream = np.concatenate(images), np.concatenate(outputs)
                     seen.append(await look(subject, stream, rng, gateways, pooled=pooled))
                 figures = {
                     "alarms": sum(one.raised() for one in seen),
