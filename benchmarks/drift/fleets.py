@@ -146,8 +146,9 @@ async def streams(subject: Subject, seeds: int) -> list[dict[str, Any]]:
                 seen = []
                 for seed in track(range(seeds), f"{gateways}: {name}", transient=True):
                     rng = np.random.default_rng(seed)
-                    parts = [subject.draw("clean", BEFORE, rng), _drawn(subject, shares, rng)]
-                    stream = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+                    first, then = subject.draw("clean", BEFORE, rng), _drawn(subject, shares, rng)
+                    images = np.concatenate([first[0], then[0]])
+                    stream = images, np.concatenate([first[1], then[1]])
                     seen.append(await look(subject, stream, rng, gateways, pooled=pooled))
                 figures = {
                     "alarms": sum(one.raised() for one in seen),

@@ -18,6 +18,8 @@ from vitrine_serving.gateway.telemetry.drift.peers.client import (
 )
 from vitrine_serving.gateway.telemetry.drift.peers.document import MOST_BYTES
 
+LONG_S = 60.0
+"""For a machine that others want as well."""
 NAME = "vitrine-peers.test:8080"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -47,12 +49,13 @@ def files(tls):
     return PeerTls(tls.tls_cert, tls.tls_key, tls.tls_client_ca)
 
 
-def told(answer, *, tls=None, context=None, host=""):
+def told(answer, *, tls=None, context=None, host="", deadline_s=LONG_S):
     """What a peer tells that answers these bytes, and what it was asked."""
 
     async def main():
         async with peer(answer, context=context) as (address, requests):
-            found = await PeerClient(NAME, tls and files(tls), host).windows(address)
+            asking = PeerClient(NAME, tls and files(tls), host, deadline_s=deadline_s)
+            found = await asking.windows(address)
             return found, requests
 
     return asyncio.run(main())
@@ -96,7 +99,7 @@ def test_nonsense(answer, said):
 def test_one_that_hangs_has_its_time():
     begun_s = time.monotonic()
     with pytest.raises(PeerError, match="did not answer in 2 s"):
-        told(None)
+        told(None, deadline_s=clients.DEADLINE_S)
     assert time.monotonic() - begun_s >= clients.DEADLINE_S
 
 
@@ -104,7 +107,7 @@ def test_nobody_there():
     async def main():
         async with peer(OK) as (address, _):
             pass
-        await PeerClient(NAME).windows(address)
+        await PeerClient(NAME, deadline_s=LONG_S).windows(address)
 
     with pytest.raises(PeerError, match="cannot be reached"):
         asyncio.run(main())
@@ -176,7 +179,7 @@ def test_others_are_not_believed(tmp_path, ca, names):
     async def main():
         async with peer(OK, context=server_context(other)) as (address, requests):
             with pytest.raises(PeerError, match="no TLS with it"):
-                await PeerClient(NAME, files(own)).windows(address)
+                await PeerClient(NAME, files(own), deadline_s=LONG_S).windows(address)
             assert requests == []
 
     asyncio.run(main())
@@ -206,7 +209,7 @@ def test_one_without_tls_and_one_that_wants_it(tmp_path, ca):
 def test_a_renewed_certificate_is_the_one_that_counts(tmp_path, ca):
     """From when its file was replaced."""
     own = settings(make_certificate(tmp_path, "own", ca, "shop.example"))
-    asking = PeerClient(NAME, files(own))
+    asking = PeerClient(NAME, files(own), deadline_s=LONG_S)
 
     async def main():
         async with peer(OK, context=server_context(own)) as (address, _):

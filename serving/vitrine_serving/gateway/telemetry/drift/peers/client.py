@@ -49,7 +49,15 @@ class PeerClient:
     one for the name that it trusts; it shows its own where clients have to show one.
     """
 
-    def __init__(self, name: str, tls: PeerTls | None = None, host: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        tls: PeerTls | None = None,
+        host: str = "",
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._deadline_s = deadline_s
         self.name = name
         self._server_name = name.rpartition(":")[0]
         self._source = _own_address(host)
@@ -58,10 +66,10 @@ class PeerClient:
     async def windows(self, address: str) -> bytes:
         """Returns the document of the gateway at an address, HOST:PORT. Raises `PeerError`."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 return await self._asked(address)
         except TimeoutError:
-            raise PeerError(f"it did not answer in {DEADLINE_S:.0f} s") from None
+            raise PeerError(f"it did not answer in {self._deadline_s:.0f} s") from None
         except ssl.SSLError as error:
             said = getattr(error, "verify_message", "") or error.reason or str(error)
             raise PeerError(f"no TLS with it: {said.replace('_', ' ').lower()}") from None
