@@ -20,7 +20,9 @@ def main(environment: Path, record: bool) -> int:
             "No kubectl here: requirements/cluster.txt cannot be installed. Only the rendered "
             "files in tests/cluster/rendered are checked, and by no schema"
         )
-        faults = [said for name in rendering.all_names() for said in _found(name, rendering.held(name))]
+        faults = [
+            said for name in rendering.all_names() for said in _found(name, rendering.held(name))
+        ]
         return _end(faults, 69)
     try:
         rendered = {
@@ -51,7 +53,9 @@ def _differences(rendered: dict[str, Objects], record: bool) -> Iterator[str]:
         shown = file.relative_to(ROOT)
         if now == before:
             continue
-        lines = difflib.unified_diff(before.splitlines(), now.splitlines(), f"{shown}", "now", lineterm="")
+        lines = difflib.unified_diff(
+            before.splitlines(), now.splitlines(), f"{shown}", "now", lineterm=""
+        )
         print("\n".join(lines))
         if record:
             file.parent.mkdir(parents=True, exist_ok=True)

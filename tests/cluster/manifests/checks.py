@@ -55,7 +55,9 @@ CHECKS: tuple[Check, ...] = (
 
 def findings(objects: Objects) -> list[str]:
     """Returns what is wrong with objects that are applied together, each thing once."""
-    return list(dict.fromkeys(said for check in (*SYNTAX, *CHECKS) for said in _said(check, objects)))
+    return list(
+        dict.fromkeys(said for check in (*SYNTAX, *CHECKS) for said in _said(check, objects))
+    )
 
 
 def _said(check: Check, objects: Objects) -> Iterator[str]:

@@ -57,21 +57,35 @@ _DURATION: Object = {"type": "string", "pattern": r"^(\d+(ms|s|m|h|d))+$"}
 _PORT: Object = {"type": "integer", "minimum": 1, "maximum": 65535}
 _SELECTOR = _object(matchLabels=_TEXTS, matchExpressions={"type": "array"})
 
-_PARENT = _object("name", name=_TEXT, namespace=_TEXT, sectionName=_TEXT, port=_PORT, kind=_TEXT, group=_TEXT)
-_BACKEND = _object(
-    "name", "port", name=_TEXT, namespace=_TEXT, port=_PORT, weight=_COUNT, kind=_TEXT, group={"type": "string"}, filters={"type": "array"}
+_PARENT = _object(
+    "name", name=_TEXT, namespace=_TEXT, sectionName=_TEXT, port=_PORT, kind=_TEXT, group=_TEXT
 )
-_HEADERS = _list(_object("name", "value", name=_TEXT, value=_TEXT, type=_one_of("Exact", "RegularExpression")))
+_BACKEND = _object(
+    "name",
+    "port",
+    name=_TEXT,
+    namespace=_TEXT,
+    port=_PORT,
+    weight=_COUNT,
+    kind=_TEXT,
+    group={"type": "string"},
+    filters={"type": "array"},
+)
+_HEADERS = _list(
+    _object("name", "value", name=_TEXT, value=_TEXT, type=_one_of("Exact", "RegularExpression"))
+)
 _HTTP_MATCH = _object(
     path=_object(
-        type=_one_of("Exact", "PathPrefix", "RegularExpression"), value={"type": "string", "pattern": "^/"}
+        type=_one_of("Exact", "PathPrefix", "RegularExpression"),
+        value={"type": "string", "pattern": "^/"},
     ),
     headers=_HEADERS,
     queryParams=_HEADERS,
     method=_one_of("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"),
 )
 _GRPC_MATCH = _object(
-    method=_object(type=_one_of("Exact", "RegularExpression"), service=_TEXT, method=_TEXT), headers=_HEADERS
+    method=_object(type=_one_of("Exact", "RegularExpression"), service=_TEXT, method=_TEXT),
+    headers=_HEADERS,
 )
 
 
@@ -84,7 +98,13 @@ def _route(match: Object, **more: Any) -> Object:
         backendRefs=_list(_BACKEND, 1),
         **more,
     )
-    return _object("parentRefs", "rules", parentRefs=_list(_PARENT, 1), hostnames=_list(_TEXT), rules=_list(rule, 1))
+    return _object(
+        "parentRefs",
+        "rules",
+        parentRefs=_list(_PARENT, 1),
+        hostnames=_list(_TEXT),
+        rules=_list(rule, 1),
+    )
 
 
 _RELABELINGS = _list(
@@ -116,7 +136,9 @@ _NAMESPACES = _object(any=_FLAG, matchNames=_list(_TEXT))
 _SCALED = _object(
     "scaleTargetRef",
     "triggers",
-    scaleTargetRef=_object("name", apiVersion=_TEXT, kind=_TEXT, name=_TEXT, envSourceContainerName=_TEXT),
+    scaleTargetRef=_object(
+        "name", apiVersion=_TEXT, kind=_TEXT, name=_TEXT, envSourceContainerName=_TEXT
+    ),
     minReplicaCount=_COUNT,
     maxReplicaCount=_COUNT,
     idleReplicaCount=_COUNT,
@@ -148,7 +170,14 @@ _RUNTIME = _object(
     "containers",
     "supportedModelFormats",
     supportedModelFormats=_list(
-        _object("name", name=_TEXT, version=_TEXT, autoSelect=_FLAG, priority={"type": "integer", "minimum": 1}), 1
+        _object(
+            "name",
+            name=_TEXT,
+            version=_TEXT,
+            autoSelect=_FLAG,
+            priority={"type": "integer", "minimum": 1},
+        ),
+        1,
     ),
     multiModel={"const": False},
     disabled=_FLAG,
@@ -174,7 +203,15 @@ _PREDICTOR = _object(
         env={"type": "array"},
         args=_list(_TEXT),
         resources={"type": "object"},
-        ports=_list(_object("containerPort", name=_one_of("http1", "h2c"), containerPort=_PORT, protocol=_one_of("TCP")), 1),
+        ports=_list(
+            _object(
+                "containerPort",
+                name=_one_of("http1", "h2c"),
+                containerPort=_PORT,
+                protocol=_one_of("TCP"),
+            ),
+            1,
+        ),
     ),
     minReplicas={"type": "integer", "minimum": 1},
     maxReplicas=_COUNT,
@@ -237,7 +274,9 @@ def versions(objects: Objects) -> Iterator[str]:
         given = str(one.get("apiVersion")), str(one.get("kind"))
         if given not in known:
             others = [version for version, kind in known if kind == given[1]]
-            said = f"{given[1]} is in {', '.join(others)}" if others else "and nothing is known of it"
+            said = (
+                f"{given[1]} is in {', '.join(others)}" if others else "and nothing is known of it"
+            )
             yield f"{title(one)} is of {given[0]}; {said}"
         elif not one.get("metadata", {}).get("name"):
             yield f"{title(one)} has no name"
@@ -249,7 +288,9 @@ def fields(objects: Objects) -> Iterator[str]:
         spec = SPECS.get((str(one.get("apiVersion")), str(one.get("kind"))))
         if spec is None:
             continue
-        whole = _object("spec", "metadata", apiVersion=_TEXT, kind=_TEXT, metadata={"type": "object"}, spec=spec)
+        whole = _object(
+            "spec", "metadata", apiVersion=_TEXT, kind=_TEXT, metadata={"type": "object"}, spec=spec
+        )
         for error in Draft202012Validator(whole).iter_errors(one):
             place = ".".join(map(str, error.absolute_path))
             yield f"{title(one)}: {place}: {error.message}"

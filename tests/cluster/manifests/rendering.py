@@ -30,7 +30,11 @@ _HEADER = "# Written by `make k8s RECORD=1`: "
 def folders() -> dict[str, Path]:
     """Returns the kustomizations by the names of their rendered files."""
     overlays = sorted(path.parent for path in (DEPLOY / "overlays").glob("*/kustomization.yaml"))
-    return {"base": DEPLOY / "base"} | {path.name: path for path in overlays} | {"kserve": ROOT / "deploy/kserve/example"}
+    return (
+        {"base": DEPLOY / "base"}
+        | {path.name: path for path in overlays}
+        | {"kserve": ROOT / "deploy/kserve/example"}
+    )
 
 
 def combinations() -> dict[str, tuple[str, str]]:
@@ -71,7 +75,9 @@ def render(kubectl: Path, name: str) -> str:
 
 
 def _kustomize(kubectl: Path, folder: Path) -> str:
-    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [kubectl, "kustomize", folder], capture_output=True, text=True, timeout=60
+    )
     if done.returncode:
         raise ValueError(f"{folder}: {done.stderr.strip()}")
     return done.stdout
