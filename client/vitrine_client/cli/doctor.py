@@ -85,9 +85,8 @@ def doctor(as_json: bool, problems: bool, cluster: bool, timeout_s: float, **nam
     Exit codes: 0 nothing to fix; 1 something is; 2 wrong usage; 130 Ctrl-C.
     """
     installation = _installation(timeout_s, cluster=cluster, **named)
-    checks = CHECKS
+    checks = CLUSTER_CHECKS if cluster else CHECKS
     if cluster:
-        checks = CLUSTER_CHECKS
         # As the kubelet, it takes whatever certificate a gateway shows.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     examined = examine(checks, installation, limit_s=_LIMITS * timeout_s)
