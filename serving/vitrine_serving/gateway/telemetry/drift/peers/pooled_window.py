@@ -16,8 +16,8 @@ so that a service that is asked four times an hour has it, too."""
 
 _OF_BASELINE = 0.5
 """Part of the baseline's images that a pool counts for at most. With as many images as a baseline
-has, it is the baseline's own error that would be noticed: of 40 baselines of 5,000 images, the
-worst raised an alarm in 9 % of the pools of 5,000, and 46 % of those of 50,000; so it is 4 %."""
+has, its own error would be noticed: the worst of 40 baselines of 1,000 raised an alarm in 5.2 % of
+the pools of 2,500 images, and so counted in none (`python -m benchmarks.drift --peers`)."""
 
 
 @dataclass(frozen=True)
