@@ -72,6 +72,7 @@ def test_all_windows_fit():
         ("answered", {}, "answered is no list of numbers"),
         ("answered", [-1, 4, 4], "the answers are others than the images"),
         ("answered", [1, 2, 3], "the answers are others than the images"),
+        ("answered", [3.5, 0, 3.5], "the answers are others than the images"),
         ("answered", [], "do not go together"),
         ("size", 0, "size is no whole number"),
         ("largest", "x", "largest is no whole number"),
@@ -89,6 +90,13 @@ def test_windows_that_make_no_sense(member, value, said):
     content = json.dumps(found).encode()
     with pytest.raises(ValueError, match=said):
         read(content, NOW)
+
+
+def test_an_age_beyond_all_dates():
+    """As of a gateway whose clock was set meanwhile: it is that of an image a century old."""
+    found = orjson.loads(written("me", [window()], NOW))
+    found["windows"][0]["oldest_s"] = 1e300
+    assert read(orjson.dumps(found), NOW).windows[0].since == NOW - 3e9
 
 
 @pytest.mark.parametrize(

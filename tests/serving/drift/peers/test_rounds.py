@@ -174,6 +174,27 @@ def test_windows_of_different_sizes(asked, description, clock):
     asyncio.run(main())
 
 
+def test_windows_that_are_larger_together_than_one_may_be(asked, description, clock):
+    """Of many gateways, or of two that exaggerate: what was pooled is read, and rounds go on."""
+
+    async def main():
+        network = fleet(description, clock, 2)
+        first, second = network.values()
+        asked.show(second.watch, 20)
+        second.watch.flush()
+        (own,) = document.read(second.watch.document(), clock()).windows
+        large = replace(own, size=1_000_000, largest=1_000_000, gateways=1_000_000, since=-1e300)
+        for number in (2, 3):
+            content = document.written(f"peer {number}", [large], clock())
+            network[f"10.0.0.{number}:8080"] = content
+        for _ in range(2):
+            await first.round()
+            assert seen(await first.told()) == (40, 2_000_000, 2_000_000)
+            assert first.state().images == 40
+
+    asyncio.run(main())
+
+
 def test_a_gateway_that_nobody_asks_any_more(asked, description, clock):
     """Its images of long ago are not pooled with those of others; where nobody is asked, all stays
     as it was."""

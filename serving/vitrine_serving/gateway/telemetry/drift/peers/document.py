@@ -20,9 +20,16 @@ MOST_BYTES = 1 << 18
 
 _MOST_WINDOWS = 64
 _MOST_IMAGES = 1_000_000
+"""In the window of one gateway."""
+
+MOST_POOLED = 1 << 53
+"""Images, and gateways, in windows that were added up: as many as a float counts one by one."""
+
 _LARGEST = 1e6
 """Of a statistic of an image: all are far below it."""
 _WORDS = 64
+_OLDEST_S = 3e9
+"""Age of the oldest image that is believed, a century: far older ones have no date."""
 
 
 class WindowDocument(NamedTuple):
@@ -75,14 +82,14 @@ def as_json(window: PooledWindow, now: float) -> dict[str, Any]:
     }
 
 
-def from_json(entry: Mapping[str, Any], now: float) -> PooledWindow:
-    """Reads a window. Raises `KeyError`, `TypeError` or `ValueError`."""
-    images = _whole("images", entry["images"], 1, _MOST_IMAGES)
+def from_json(entry: Mapping[str, Any], now: float, most: int = _MOST_IMAGES) -> PooledWindow:
+    """Reads a window of `most` images at most. Raises `KeyError`, `TypeError` or `ValueError`."""
+    images = _whole("images", entry["images"], 1, most)
     answered = _floats("answered", entry["answered"], images)
     sums = _floats("sums", entry["sums"], images * _LARGEST)
     if answered.size > MOST_CLASSES or sums.size != len(STATISTICS) + answered.size:
         raise ValueError(f"{sums.size} sums and {answered.size} classes do not go together")
-    if answered.min(initial=0.0) < 0 or answered.sum() != images:
+    if answered.min(initial=0.0) < 0 or (answered % 1).any() or answered.sum() != images:
         raise ValueError("the answers are others than the images")
     kind = entry["drift"]
     if kind not in get_args(Kind):
@@ -92,9 +99,9 @@ def from_json(entry: Mapping[str, Any], now: float) -> PooledWindow:
         version=_whole("version", entry["version"], 0, 2**63 - 1),
         baseline=_text("baseline", entry["baseline"], _WORDS),
         sample=Sample(images, sums, answered),
-        size=_whole("size", entry["size"], 1, _MOST_IMAGES),
-        largest=_whole("largest", entry["largest"], 1, _MOST_IMAGES),
-        gateways=_whole("gateways", entry["gateways"], 1, _MOST_IMAGES),
+        size=_whole("size", entry["size"], 1, most),
+        largest=_whole("largest", entry["largest"], 1, most),
+        gateways=_whole("gateways", entry["gateways"], 1, most),
         since=now - _age("oldest_s", entry["oldest_s"]),
         used=now - _age("newest_s", entry["newest_s"]),
         kind=kind,
@@ -116,7 +123,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 def _age(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"{name} is no number of seconds")
-    return float(value)
+    return min(float(value), _OLDEST_S)
 
 
 def _floats(name: str, values: Any, most: float) -> Floats:

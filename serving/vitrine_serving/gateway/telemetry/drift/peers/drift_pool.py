@@ -11,7 +11,7 @@ import orjson
 
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.telemetry.drift.peers.client import PeerClient
-from vitrine_serving.gateway.telemetry.drift.peers.document import as_json, from_json
+from vitrine_serving.gateway.telemetry.drift.peers.document import MOST_POOLED, as_json, from_json
 from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import PooledWindow
 from vitrine_serving.gateway.telemetry.drift.window import DriftState
 
@@ -70,7 +70,7 @@ class DriftPool:
         if turn != self._read_turn:
             found = orjson.loads(self._shared.read(0))
             entries = [
-                Pooled(from_json(each["others"], found["at"]), _state(**each["state"]))
+                Pooled(from_json(each["others"], found["at"], MOST_POOLED), _state(**each["state"]))
                 for each in found["entries"]
             ]
             self._entries = {each.others.key: each for each in entries}
