@@ -1,6 +1,7 @@
 """Peers: how many gateways there are, by a number or by the DNS."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -112,6 +113,26 @@ def test_a_dead_dns_changes_nothing():
         await until(lambda: dns.looked > looked + 3, "lookups that fail")
         assert lonely.count == 1
         lonely.stop()
+
+    asyncio.run(main())
+
+
+def test_the_event_loop_waits_for_no_lookup():
+    """Also at the start, when nobody has found anything: a dead DNS takes ten seconds and more, in
+    which a gateway has to answer."""
+
+    async def main():
+        asking = []
+
+        def resolve(host, port):
+            asking.append(threading.current_thread())
+            return [OWN, SECOND]
+
+        peers = named(resolve)
+        peers.start()
+        await until(lambda: peers.count == 2, "two")
+        peers.stop()
+        assert threading.current_thread() not in asking
 
     asyncio.run(main())
 

@@ -1,7 +1,6 @@
 """Peers: the gateways of one service, as a number or as the DNS has them now."""
 
 import ipaddress
-import math
 import socket
 from collections.abc import Callable
 from typing import Annotated
@@ -95,7 +94,7 @@ class Peers:
         when another number of gateways, or others, are there."""
         self._changed = changed
         if self._discovery:
-            self._note(self._discovery.endpoints(self._discovery.look(math.inf)))
+            self._note(self._discovery.known())
             self._discovery.start(self._note)
         else:
             changed()
