@@ -218,6 +218,26 @@ def test_it_is_asked_again_where_others_are_lost():
     assert pool.states[0] == ""
 
 
+def test_one_that_nobody_asks_is_not_on_trial_for_ever():
+    """As where those of a nearer zone are preferred: it would be one of the half that may be out,
+    and somebody be called for it. Nor does one stay out that was lost meanwhile."""
+    ejection = OutlierEjection(EjectionSettings())
+    ejection.note_servers(2)
+    one, other = ServerStanding("one", ejection), ServerStanding("other", ejection)
+    ejection.leave_alone(one, outliers.Outlier("failures", "", 1.0), 100.0)
+    ejection.judge([other], 105.0)
+    assert not ejection.is_any_out
+    ejection.judge([one, other], 111.0)
+    assert (one.state, ejection.is_any_out) == ("trial", True)
+    ejection.judge([one, other], 400.0)
+    assert one.state == "trial"
+    one.note_call((("Predict", b"mlp", 12), 404.0, 405.0, outliers.OK))
+    ejection.judge([one, other], 704.0)
+    assert one.state == "trial"
+    ejection.judge([one, other], 705.0)
+    assert (one.state, ejection.is_any_out) == ("", False)
+
+
 def test_zero_seconds_are_none():
     """Nothing is noted, and nobody left alone."""
     ejection = OutlierEjection(EjectionSettings(ejection_s=0))

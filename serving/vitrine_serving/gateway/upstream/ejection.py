@@ -61,6 +61,9 @@ _PAUSE_S = 0.01
 """Seconds between two comparisons at least, for each server: one takes 0.1 ms for each."""
 
 _LONGEST_S = 300.0
+"""For which a server is left alone, and without a call after which its trial ends: others are
+preferred, as those of a nearer zone are, or nobody asks anything."""
+
 _TRIAL_CALLS = 10
 
 _OUTLIER = Strictness(calls=20, bad=7, evidence=14.0, failed_share=0.1, slow_share=0.5)
@@ -178,11 +181,11 @@ class OutlierEjection:
 
     def judge(self, standings: Sequence[ServerStanding], now_s: float) -> None:
         """Compares the servers that may be called, and decides which of them are left alone."""
-        if not self.is_any_out and not any(each.has_new_calls for each in standings):
+        if not (self.is_any_out or any(each.state or each.has_new_calls for each in standings)):
             return
         for each in standings:
             if each.state == "ejected" and now_s >= each.until_s:
-                each.state = "trial"
+                each.state, each.until_s = "trial", now_s
                 each.forget_calls()
         samples = {each: each.sample(now_s) for each in standings if each.state != "ejected"}
         self._end_trials(samples, now_s)
@@ -200,6 +203,9 @@ class OutlierEjection:
                 self.leave_alone(each, found, now_s)
             elif len(sample.calls) >= _TRIAL_CALLS:
                 log.warning("%s does as well as the others again", each.name)
+                _return(each, now_s)
+            elif now_s - (sample.calls[-1][2] if sample.calls else each.until_s) >= _LONGEST_S:
+                log.warning("%s is on trial no more, as no calls come to it", each.name)
                 _return(each, now_s)
 
     def _eject(self, samples: dict[ServerStanding, CallSample], most: int, now_s: float) -> None:
