@@ -10,7 +10,7 @@ from tests.serving.clock import Clock
 from tests.serving.drift.asked import inverted
 from tests.serving.drift.peers.pooled import FakeGateway, fleet, rounds
 from vitrine_client.results.profiles.description import Description
-from vitrine_serving.gateway.telemetry.drift.peers import document
+from vitrine_serving.gateway.telemetry.drift.peers import PeerRounds, document
 from vitrine_serving.gateway.telemetry.drift.peers.client import PeerError
 from vitrine_serving.gateway.telemetry.drift.peers.pooled_window import CURRENT_S
 
@@ -311,22 +311,30 @@ def test_more_versions_than_a_gateway_has_windows(asked, description, clock):
     asyncio.run(main())
 
 
+async def no_baseline(model, version):
+    return None
+
+
 def test_a_round_that_fails_is_not_the_last(description, clock, caplog):
     """It is logged, and another follows."""
 
     async def main():
         network = fleet(description, clock, 1)
         (first,) = network.values()
-        failed, again = asyncio.Event(), asyncio.Event()
+        again = asyncio.Event()
+        bugs = [RuntimeError("a bug")]
 
-        def addresses():
-            (again if failed.is_set() else failed).set()
-            raise RuntimeError("a bug")
+        def own():
+            if bugs:
+                raise bugs.pop()
+            again.set()
+            return []
 
-        tasks = first.watch.rounds(first.pool, addresses, first.servers)
+        tasks = PeerRounds(first.pool, lambda: [], own, no_baseline, every_s=0.01)
         task = asyncio.create_task(tasks.run())
-        await asyncio.wait_for(failed.wait(), 30)
+        await asyncio.wait_for(again.wait(), 30)
         task.cancel()
+        assert "a bug" in caplog.text
 
     asyncio.run(main())
 
