@@ -14,6 +14,10 @@ from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+_FORWARDED = frozenset(("forwarded", "via", "x-forwarded-for", "x-real-ip"))
+"""Headers of proxies. A gateway asks its peers through none; a proxy at a gateway's address does so
+for anybody."""
+
 
 class TelemetryEndpoints:
     """Endpoints of telemetry; `offload` calls a function in a thread.
@@ -51,7 +55,7 @@ class TelemetryEndpoints:
         what was answered meanwhile."""
         if not self._watch or not self._watch.is_pooled:
             raise UnknownAddress(request.path)
-        if not self._watch.is_peer(request.client):
+        if _FORWARDED & request.headers.keys() or not self._watch.is_peer(request.client):
             return problems.problem(403, "This is for the gateways of this service alone")
         return Answer(200, self._watch.document())
 

@@ -16,10 +16,11 @@ from vitrine_serving.gateway.telemetry.drift.peers.client import PATH
 from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
 
 
-def asked_by(client, watch):
+def asked_by(client, watch, **headers):
     """What a client is answered."""
     endpoints = TelemetryEndpoints(None, None, watch, None)
-    return endpoints.drift_windows(Request("GET", PATH, "", {}, client, "id-1"))
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return endpoints.drift_windows(Request("GET", PATH, "", fields, client, "id-1"))
 
 
 def test_peers_alone_are_told(asked, description):
@@ -39,6 +40,21 @@ def test_peers_alone_are_told(asked, description):
             refused = await asked_by(stranger, watch)
             assert refused.status == 403
             assert b"sums" not in refused.body
+        watch.stop()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("header", ["forwarded", "via", "x_forwarded_for", "x_real_ip"])
+def test_a_proxy_at_a_peers_address_is_told_nothing(header, description):
+    """As a balancer beside one of the gateways: who asks there may be anybody."""
+
+    async def main():
+        network = fleet(description, Clock())
+        watch = network["10.0.0.1:8080"].watch
+        watch.start(lambda: list(network), network["10.0.0.1:8080"].servers)
+        assert (await asked_by("10.0.0.2", watch, host="vitrine-peers:8080")).status == 200
+        assert (await asked_by("10.0.0.2", watch, **{header: "10.0.0.3"})).status == 403
         watch.stop()
 
     asyncio.run(main())
