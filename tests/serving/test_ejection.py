@@ -1,5 +1,6 @@
 """Outlier ejection, in simulated time: who is left alone, when, for how long, and who never is."""
 
+import asyncio
 from itertools import count
 
 import pytest
@@ -8,6 +9,7 @@ from tests.serving.simulated_pool import SimulatedPool, heavy_tailed
 from vitrine_serving.gateway.upstream import outliers
 from vitrine_serving.gateway.upstream.ejection import (
     EjectionSettings,
+    EjectionWatch,
     OutlierEjection,
     ServerStanding,
 )
@@ -262,3 +264,26 @@ def test_kinds_of_calls():
     )
     for empty in (b"", b"\n", b"\n\x00", b"\x12\x03abc"):
         assert outliers.kind_of("Predict", empty)[1] in (b"", b"\n\x00")
+
+
+def test_a_comparison_that_fails_is_not_the_last(caplog):
+    """It is logged, and another follows: without any, who is out would stay out."""
+
+    async def main():
+        due, again = asyncio.Event(), asyncio.Event()
+        bugs = [RuntimeError("a bug")]
+
+        def judge():
+            due.set()
+            if bugs:
+                raise bugs.pop()
+            again.set()
+            return 2
+
+        due.set()
+        watch = EjectionWatch(due, judge)
+        await asyncio.wait_for(again.wait(), 30)
+        await watch.close()
+
+    asyncio.run(main())
+    assert "a bug" in caplog.text

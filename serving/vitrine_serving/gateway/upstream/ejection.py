@@ -272,5 +272,9 @@ class EjectionWatch:
             except TimeoutError:
                 pass
             self._due.clear()
-            servers = self._judge()
-            await asyncio.sleep(_PAUSE_S * servers)
+            pause_s = EVERY_S
+            try:
+                pause_s = _PAUSE_S * self._judge()
+            except Exception:  # else who is left alone would be so for ever
+                log.exception("The model servers could not be compared")
+            await asyncio.sleep(pause_s)
