@@ -33,7 +33,7 @@ Metadata = Sequence[tuple[str, str]]
 """Of a gRPC call: names in lower case, values in printable ASCII."""
 
 Silence = Literal["", "hangs", "gone"]
-"""Outlier about a server: it answers; it takes connections and answers nothing; it takes none."""
+"""Finding about a server: it answers; it takes connections and answers nothing; it takes none."""
 
 _READY, _FAILED = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE
 

@@ -83,7 +83,7 @@ class Outlier(NamedTuple):
 
 
 class CallTally:
-    """CallTally of the calls of one kind to one server.
+    """Tally of the calls of one kind to one server.
 
     Of failures in a row `spells` counts one: a server that is started again fails all that it has
     in hand, and the circuit breaker is for those that go on.
