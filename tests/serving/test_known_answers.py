@@ -1,5 +1,7 @@
 """Known answers: what is read of a response is what is in it, whatever came before."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,19 @@ def test_more_sizes_than_are_kept():
     known = KnownAnswers()
     for rows in [*range(1, 400), *range(1, 400)]:
         assert_read(known, response({"p": numbers("f4", rows)}))
+
+
+def test_numbers_are_not_kept():
+    """What is remembered of large responses, or of what is beside an output, is little."""
+    known, many = KnownAnswers(), [numbers("f4", 64, 64 * rows) for rows in (16, 24, 32)]
+    read = [(response({"p": each}), ()) for each in many]
+    read += [(response({"p": each[0], "q": each}), ("p",)) for each in many]
+    assert_read(KnownAnswers(), *read[0])  # which imports what is traced otherwise
+    tracemalloc.start()
+    try:
+        for each in read:
+            assert_read(known, *each)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2**17

@@ -4,27 +4,31 @@ What is around the numbers is read once, and compared the next time: that costs 
 message with a list of floats.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vitrine_client.errors import ServerError
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.messages import SignatureOutputs
-from vitrine_client.tfserving.tensors import Array
 
 _MOST_KNOWN = 256
 _MOST_ALIKE = 4
 """Responses of one size that are known: of several versions, say."""
 
+_MOST_AROUND = 2048
+"""Bytes around the numbers: outputs that nobody wants may be there as well, and are not kept."""
+
 
 class _Known(NamedTuple):
-    """Response that was read: what it begins and ends with, and the array between."""
+    """Response that was read: what it begins and ends with, and what the numbers between are. They
+    themselves are not kept, as there may be megabytes of them."""
 
     start: bytes
     end: bytes
     name: str
-    like: Array
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
     version: int
 
 
@@ -38,10 +42,10 @@ class KnownAnswers:
         """Does what `messages.read_answer` does; the arrays may be read-only."""
         key = len(response), wanted
         known = self._known.get(key, ())
-        for start, end, name, like, version in known:
+        for start, end, name, dtype, shape, version in known:
             if response.startswith(start) and response.endswith(end):
-                numbers = np.frombuffer(response[len(start) : len(response) - len(end)], like.dtype)
-                return SignatureOutputs({name: numbers.reshape(like.shape)}, version)
+                numbers = np.frombuffer(response[len(start) : len(response) - len(end)], dtype)
+                return SignatureOutputs({name: numbers.reshape(shape)}, version)
         answer = messages.read_answer(response, wanted)
         if found := _known_of(response, wanted, answer):
             if len(self._known) >= _MOST_KNOWN and not known:
@@ -58,7 +62,7 @@ def _known_of(response: bytes, wanted: tuple[str, ...], answer: SignatureOutputs
     ((name, array),) = answer.outputs.items()
     content = b"" if array.dtype.hasobject else array.tobytes()
     place = response.find(content)
-    if not content or place < 0:
+    if not content or place < 0 or len(response) - len(content) > _MOST_AROUND:
         return None
     start, end = response[:place], response[place + len(content) :]
     others = (np.frombuffer(content, np.uint8) ^ 1).tobytes()
@@ -71,4 +75,4 @@ def _known_of(response: bytes, wanted: tuple[str, ...], answer: SignatureOutputs
         return None
     if (found.dtype, found.shape, found.tobytes()) != (array.dtype, array.shape, others):
         return None
-    return _Known(start, end, name, array, answer.version)
+    return _Known(start, end, name, array.dtype, array.shape, answer.version)
