@@ -91,6 +91,17 @@ def test_the_last_number_repeated():
         assert_read(known, made.SerializeToString())
 
 
+def test_lists_of_small_numbers():
+    """Numbers of a byte are listed as one byte, or two: as many bytes may be fewer numbers."""
+    known = KnownAnswers()
+    for values in ([5, 6], [133], [7, 8], [255]):
+        made = wire.PredictResponse()
+        made.outputs["p"].dtype = wire.DT_UINT8
+        made.outputs["p"].int_val.extend(values)
+        made.outputs["p"].tensor_shape.dim.add(size=2)
+        assert_read(known, made.SerializeToString())
+
+
 def test_strings():
     known = KnownAnswers()
     for text in (b"a", b"b", b"c"):

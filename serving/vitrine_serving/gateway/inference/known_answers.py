@@ -60,7 +60,9 @@ def _known_of(response: bytes, wanted: tuple[str, ...], answer: SignatureOutputs
     if len(answer.outputs) != 1:
         return None
     ((name, array),) = answer.outputs.items()
-    content = b"" if array.dtype.hasobject else array.tobytes()
+    # Lists have a single byte as a number of one byte or two (varints), which others may be.
+    is_listed = array.dtype.hasobject or array.dtype.itemsize == 1
+    content = b"" if is_listed else array.tobytes()
     place = response.find(content)
     if not content or place < 0 or len(response) - len(content) > _MOST_AROUND:
         return None
