@@ -47,6 +47,13 @@ def test_cluster_ip(tmp_path):
         check(check_names(here), level, f"name {SERVERS}", seen, "clusterIP: None")
 
 
+def test_cluster_ip_of_both_families(tmp_path):
+    """A Service of two address families has a ClusterIP of each, and is no several servers."""
+    known = names(tmp_path, {SERVERS: ["10.96.7.7", "fd00:10:96::77"]}, REVERSE)
+    here = pod(tmp_path, names_service=known)
+    check(check_names(here), "problem", f"name {SERVERS}", "ClusterIP", "clusterIP: None")
+
+
 def test_cluster_ip_by_its_link(tmp_path):
     """Where the DNS has no names of addresses, a variable of Kubernetes' may tell."""
     here = pod(

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -76,8 +76,13 @@ def _hosts(entry: Named, here: Installation) -> list[str]:
         found = here.names_service.addresses(entry.host, here.wait_s)
     except (NoSuchName, NoNameService):
         return []
-    v4 = [each for each in found if ":" not in each]
-    return v4 or list(found)  # of both families a server is one
+    return of_one_family(found)
+
+
+def of_one_family(addresses: Sequence[str]) -> list[str]:
+    """Returns the addresses of IPv4, those of IPv6 where there are none: of both a server, or a
+    ClusterIP, is one."""
+    return [each for each in addresses if ":" not in each] or list(addresses)
 
 
 def side_by_side(

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from vitrine_client.doctor.cluster.endpoints import Named, model_servers, named
+from vitrine_client.doctor.cluster.endpoints import Named, model_servers, named, of_one_family
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName, ResolverConfig
@@ -82,6 +82,7 @@ def _todo_none(host: str) -> str:
 def _addressed(
     name: str, variable: str, entry: Named, found: list[str], here: Installation
 ) -> Iterator[Finding]:
+    found = of_one_family(found)
     shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
     if len(found) > 1:
         yield ok(name, f"{len(found)} addresses: {shown}")
