@@ -12,9 +12,9 @@ from vitrine_client.errors import ServerError
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.messages import SignatureOutputs
 
-_MOST_KNOWN = 256
+_MOST_KNOWN = 1024
 _MOST_ALIKE = 4
-"""Responses of one size that are known: of several versions, say."""
+"""Responses of one model and size that are known: of several versions, say."""
 
 _MOST_AROUND = 2048
 """Bytes around the numbers: outputs that nobody wants may be there as well, and are not kept."""
@@ -36,11 +36,12 @@ class KnownAnswers:
     """Reader of responses of `PREDICT`, with a memory of those with one output of numbers."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, tuple[str, ...]], tuple[_Known, ...]] = {}
+        self._known: dict[tuple[str, int, tuple[str, ...]], tuple[_Known, ...]] = {}
 
-    def read(self, response: bytes, wanted: tuple[str, ...]) -> SignatureOutputs:
-        """Does what `messages.read_answer` does; the arrays may be read-only."""
-        key = len(response), wanted
+    def read(self, response: bytes, wanted: tuple[str, ...], model: str = "") -> SignatureOutputs:
+        """Does what `messages.read_answer` does; the arrays may be read-only. What is known is kept
+        by `model`, so that many whose answers are of one size do not drive out each other's."""
+        key = model, len(response), wanted
         known = self._known.get(key, ())
         for start, end, name, dtype, shape, version in known:
             if response.startswith(start) and response.endswith(end):
