@@ -1,5 +1,7 @@
 """Known answers: what is read of a response is what is in it, whatever came before."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,17 @@ def test_the_last_number_repeated():
         assert_read(known, made.SerializeToString())
 
 
+def test_lists_of_small_numbers():
+    """Numbers of a byte are listed as one byte, or two: as many bytes may be fewer numbers."""
+    known = KnownAnswers()
+    for values in ([5, 6], [133], [7, 8], [255]):
+        made = wire.PredictResponse()
+        made.outputs["p"].dtype = wire.DT_UINT8
+        made.outputs["p"].int_val.extend(values)
+        made.outputs["p"].tensor_shape.dim.add(size=2)
+        assert_read(known, made.SerializeToString())
+
+
 def test_strings():
     known = KnownAnswers()
     for text in (b"a", b"b", b"c"):
@@ -106,7 +119,33 @@ def test_what_makes_no_sense():
     assert_read(known, good, ("p",))
 
 
+def test_many_models_alike(monkeypatch):
+    """Those whose answers are of one size are all known."""
+    known, names = KnownAnswers(), "abcdefghij"
+    for name in names:
+        known.read(response({"p": numbers("f4", 1, 10)}, name=name), ("p",), name)
+    monkeypatch.setattr(messages, "read_answer", lambda *_: pytest.fail("read once more"))
+    for name in names:
+        known.read(response({"p": numbers("f4", 1, 10)}, name=name), ("p",), name)
+
+
 def test_more_sizes_than_are_kept():
     known = KnownAnswers()
-    for rows in [*range(1, 400), *range(1, 400)]:
+    for rows in [*range(1, 1200), *range(1, 1200)]:
         assert_read(known, response({"p": numbers("f4", rows)}))
+
+
+def test_numbers_are_not_kept():
+    """What is remembered of large responses, or of what is beside an output, is little."""
+    known, many = KnownAnswers(), [numbers("f4", 64, 64 * rows) for rows in (16, 24, 32)]
+    read = [(response({"p": each}), ()) for each in many]
+    read += [(response({"p": each[0], "q": each}), ("p",)) for each in many]
+    assert_read(KnownAnswers(), *read[0])  # which imports what is traced otherwise
+    tracemalloc.start()
+    try:
+        for each in read:
+            assert_read(known, *each)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2**17

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.client.doctor.pods import RESOLV_CONF, broken, check, names, pod, problems
+from vitrine_client.doctor.cluster.endpoints import endpoints
 from vitrine_client.doctor.cluster.names import check_names, check_resolver
 from vitrine_client.doctor.name_service import ResolverConfig
 
@@ -45,6 +46,13 @@ def test_cluster_ip(tmp_path):
         known = names(tmp_path, {SERVERS: [address]}, REVERSE)
         here = pod(tmp_path, names_service=known)
         check(check_names(here), level, f"name {SERVERS}", seen, "clusterIP: None")
+
+
+def test_cluster_ip_of_both_families(tmp_path):
+    """A Service of two address families has a ClusterIP of each, and is no several servers."""
+    known = names(tmp_path, {SERVERS: ["10.96.7.7", "fd00:10:96::77"]}, REVERSE)
+    here = pod(tmp_path, names_service=known)
+    check(check_names(here), "problem", f"name {SERVERS}", "ClusterIP", "clusterIP: None")
 
 
 def test_cluster_ip_by_its_link(tmp_path):
@@ -101,6 +109,25 @@ def test_dns_that_is_silent(tmp_path):
         check(check_names(here), "problem", f"name {SERVERS}", "no answer within 0.2 s", "53")
     finally:
         ended.set()
+
+
+def test_many_names_that_are_slow(tmp_path):
+    """They are looked up side by side: one after the other they would take longer than a whole
+    check may, and what is known of the others would not be told."""
+    at_once = threading.Barrier(3)
+
+    def forward(_):
+        at_once.wait(10)
+        return ["10.244.1.5", "10.244.2.5"]
+
+    service = dataclasses.replace(names(tmp_path, {}), forward=forward)
+    servers = ("a:8500", "b:8500", "c:8501")
+    here = pod(tmp_path, names_service=service, model_servers=servers)
+    found = [each.name for each in check_names(here) if each.level == "ok"]
+    assert found == ["name a", "name b", "name c"]
+    assert [each.address for each in endpoints(here, servers)] == [
+        *("10.244.1.5:8500", "10.244.2.5:8500", "10.244.1.5:8501", "10.244.2.5:8501")
+    ]
 
 
 def test_slow_dns(tmp_path):

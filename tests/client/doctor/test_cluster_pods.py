@@ -46,6 +46,14 @@ def test_links_of_services(tmp_path, variables):
     check(pods.check_links(here), "note", "service links", next(iter(variables)), "enableService")
 
 
+def test_number_of_links(tmp_path):
+    """Addresses are shown, and the others counted."""
+    link = {"VITRINE_PORT": "tcp://10.96.7.7:80", "VITRINE_SERVICE_HOST": "10.96.7.7"}
+    here = pod(tmp_path, variables=link | {"VITRINE_SERVICE_PORT": "80"})
+    seen = "VITRINE_PORT=tcp://10.96.7.7:80 and 2 more"
+    check(pods.check_links(here), "note", "service links", seen)
+
+
 def test_no_links_of_services(tmp_path):
     here = pod(tmp_path, variables={"VITRINE_PORT": "8080", "PORT": "tcp://10.96.7.7:80"})
     check(pods.check_links(here), "ok", "service links")

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -59,25 +59,32 @@ def named(entries: Iterable[str]) -> list[Named]:
 
 def endpoints(here: Installation, entries: Iterable[str]) -> list[ServerAddress]:
     """Returns the endpoints of all entries, each once. A name that the DNS has nothing for has
-    none: the check of names tells of it."""
+    none: the check of names tells of it. Names are looked up at once, as each may take the longest
+    wait."""
+    asked = named(entries)
+    names = dict.fromkeys(each.host for each in asked if each.is_name)
+    known = dict(side_by_side(lambda name: _looked_up(name, here), names))
     found: dict[str, ServerAddress] = {}
-    for each in named(entries):
-        for host in _hosts(each, here):
+    for each in asked:
+        for host in known.get(each.host, []) if each.is_name else [each.host]:
             address = f"{bracketed(host)}:{each.port}"
             name = each.host if each.is_name else ""
             found.setdefault(address, ServerAddress(address, name))
     return list(found.values())
 
 
-def _hosts(entry: Named, here: Installation) -> list[str]:
-    if not entry.is_name:
-        return [entry.host]
+def _looked_up(name: str, here: Installation) -> list[str]:
     try:
-        found = here.names_service.addresses(entry.host, here.wait_s)
+        found = here.names_service.addresses(name, here.wait_s)
     except (NoSuchName, NoNameService):
         return []
-    v4 = [each for each in found if ":" not in each]
-    return v4 or list(found)  # of both families a server is one
+    return of_one_family(found)
+
+
+def of_one_family(addresses: Sequence[str]) -> list[str]:
+    """Returns the addresses of IPv4, those of IPv6 where there are none: of both a server, or a
+    ClusterIP, is one."""
+    return [each for each in addresses if ":" not in each] or list(addresses)
 
 
 def side_by_side(

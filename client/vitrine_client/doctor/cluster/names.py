@@ -4,7 +4,13 @@ import re
 import time
 from collections.abc import Iterator
 
-from vitrine_client.doctor.cluster.endpoints import Named, model_servers, named
+from vitrine_client.doctor.cluster.endpoints import (
+    Named,
+    model_servers,
+    named,
+    of_one_family,
+    side_by_side,
+)
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName, ResolverConfig
@@ -41,14 +47,19 @@ def check_resolver(here: Installation) -> Iterator[Finding]:
 
 
 def check_names(here: Installation) -> Iterator[Finding]:
-    """Looks up each name of model servers, and that of the peers."""
-    for variable, entries in (
-        (SERVERS, model_servers(here)),
-        (PEERS, (here.environment.get(PEERS, ""),)),
-    ):
-        for entry in named(entries):
-            if entry.is_name:
-                yield from _examined(variable, entry, here)
+    """Looks up each name of model servers, and that of the peers: all at once, so that the wait is
+    that for the slowest."""
+    asked = [
+        (variable, entry)
+        for variable, entries in (
+            (SERVERS, model_servers(here)),
+            (PEERS, (here.environment.get(PEERS, ""),)),
+        )
+        for entry in named(entries)
+        if entry.is_name
+    ]
+    for _, found in side_by_side(lambda each: list(_examined(*each, here)), asked):
+        yield from found
 
 
 def _examined(variable: str, entry: Named, here: Installation) -> Iterator[Finding]:
@@ -82,6 +93,7 @@ def _todo_none(host: str) -> str:
 def _addressed(
     name: str, variable: str, entry: Named, found: list[str], here: Installation
 ) -> Iterator[Finding]:
+    found = of_one_family(found)
     shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
     if len(found) > 1:
         yield ok(name, f"{len(found)} addresses: {shown}")

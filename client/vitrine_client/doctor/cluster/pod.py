@@ -32,8 +32,10 @@ def check_links(here: Installation) -> Iterator[Finding]:
         yield ok("service links", "none among our variables")
         return
     known = [name for name in links if is_service_link(here.environment[name])]
-    shown = ", ".join(f"{name}={here.environment[name]}" for name in (known or links)[:2])
-    more = f" and {len(links) - 2} more" if len(links) > 2 else ""
+    told = (known or links)[:2]
+    shown = ", ".join(f"{name}={here.environment[name]}" for name in told)
+    left = len(links) - len(told)
+    more = f" and {left} more" if left else ""
     seen = f"{shown}{more} are Kubernetes' for a Service; they count as not set"
     yield note("service links", seen, "`enableServiceLinks: false` in the pod's spec")
 

@@ -4,27 +4,31 @@ What is around the numbers is read once, and compared the next time: that costs 
 message with a list of floats.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vitrine_client.errors import ServerError
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.messages import SignatureOutputs
-from vitrine_client.tfserving.tensors import Array
 
-_MOST_KNOWN = 256
+_MOST_KNOWN = 1024
 _MOST_ALIKE = 4
-"""Responses of one size that are known: of several versions, say."""
+"""Responses of one model and size that are known: of several versions, say."""
+
+_MOST_AROUND = 2048
+"""Bytes around the numbers: outputs that nobody wants may be there as well, and are not kept."""
 
 
 class _Known(NamedTuple):
-    """Response that was read: what it begins and ends with, and the array between."""
+    """Response that was read: what it begins and ends with, and what the numbers between are. They
+    themselves are not kept, as there may be megabytes of them."""
 
     start: bytes
     end: bytes
     name: str
-    like: Array
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
     version: int
 
 
@@ -32,16 +36,17 @@ class KnownAnswers:
     """Reader of responses of `PREDICT`, with a memory of those with one output of numbers."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, tuple[str, ...]], tuple[_Known, ...]] = {}
+        self._known: dict[tuple[str, int, tuple[str, ...]], tuple[_Known, ...]] = {}
 
-    def read(self, response: bytes, wanted: tuple[str, ...]) -> SignatureOutputs:
-        """Does what `messages.read_answer` does; the arrays may be read-only."""
-        key = len(response), wanted
+    def read(self, response: bytes, wanted: tuple[str, ...], model: str = "") -> SignatureOutputs:
+        """Does what `messages.read_answer` does; the arrays may be read-only. What is known is kept
+        by `model`, so that many whose answers are of one size do not drive out each other's."""
+        key = model, len(response), wanted
         known = self._known.get(key, ())
-        for start, end, name, like, version in known:
+        for start, end, name, dtype, shape, version in known:
             if response.startswith(start) and response.endswith(end):
-                numbers = np.frombuffer(response[len(start) : len(response) - len(end)], like.dtype)
-                return SignatureOutputs({name: numbers.reshape(like.shape)}, version)
+                numbers = np.frombuffer(response[len(start) : len(response) - len(end)], dtype)
+                return SignatureOutputs({name: numbers.reshape(shape)}, version)
         answer = messages.read_answer(response, wanted)
         if found := _known_of(response, wanted, answer):
             if len(self._known) >= _MOST_KNOWN and not known:
@@ -56,9 +61,11 @@ def _known_of(response: bytes, wanted: tuple[str, ...], answer: SignatureOutputs
     if len(answer.outputs) != 1:
         return None
     ((name, array),) = answer.outputs.items()
-    content = b"" if array.dtype.hasobject else array.tobytes()
+    # Lists have a single byte as a number of one byte or two (varints), which others may be.
+    is_listed = array.dtype.hasobject or array.dtype.itemsize == 1
+    content = b"" if is_listed else array.tobytes()
     place = response.find(content)
-    if not content or place < 0:
+    if not content or place < 0 or len(response) - len(content) > _MOST_AROUND:
         return None
     start, end = response[:place], response[place + len(content) :]
     others = (np.frombuffer(content, np.uint8) ^ 1).tobytes()
@@ -71,4 +78,4 @@ def _known_of(response: bytes, wanted: tuple[str, ...], answer: SignatureOutputs
         return None
     if (found.dtype, found.shape, found.tobytes()) != (array.dtype, array.shape, others):
         return None
-    return _Known(start, end, name, array, answer.version)
+    return _Known(start, end, name, array.dtype, array.shape, answer.version)
