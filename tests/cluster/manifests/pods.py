@@ -215,7 +215,8 @@ def ends(objects: Objects) -> Iterator[str]:
             if container.is_gateway and stop and "exec" in stop:
                 yield f"{container.title}: preStop runs a command, and the gateway's image has none"
             wait_s = ((stop or {}).get("sleep") or {}).get("seconds", 0)
-            if container.role == "main" and objects.is_served(container.pod) and not wait_s > 0:
+            is_asked = objects.is_served(pod) or pod.is_runtime  # whose Service KServe makes
+            if container.role == "main" and is_asked and not wait_s > 0:
                 yield f"{container.title} has no preStop sleep, and loses what comes meanwhile"
             needed_s = wait_s + drain_s(container)
             if not grace > needed_s:
