@@ -10,6 +10,9 @@ HTTPS = 443
 ANYWHERE = {DNS, HTTPS}
 """Ports at which a pod may connect to anybody."""
 
+_OF_NAMESPACES = "kubernetes.io/metadata.name"
+"""Label that each namespace has by itself."""
+
 
 def policies(objects: Objects) -> Iterator[str]:
     """NetworkPolicies of no pod, that name ports that are not there, or that say two things."""
@@ -86,6 +89,9 @@ def _peers(objects: Objects, policy: Object, peers: list[Object]) -> Iterator[st
     for peer in peers:
         if "ipBlock" in peer and len(peer) > 1:
             yield f"{title(policy)}: an ipBlock has no selector beside it"
+        for key in (peer.get("namespaceSelector") or {}).get("matchLabels") or {}:
+            if key != _OF_NAMESPACES:
+                yield f"{title(policy)}: no namespace has the label {key} by itself"
         is_here = "podSelector" in peer and "namespaceSelector" not in peer
         if is_here and not objects.selected(peer["podSelector"], namespace(policy)):
             yield f"{title(policy)}: a podSelector of its rules matches no pod"

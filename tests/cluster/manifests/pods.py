@@ -26,6 +26,7 @@ _LEAST = {
     "initialDelaySeconds": 0,
 }
 _READ = {"image", "configMap", "secret", "projected", "persistentVolumeClaim"}
+_OF_MANY = {"ReadWriteMany", "ReadOnlyMany"}
 _CONFIGURED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
 
@@ -65,9 +66,16 @@ def _sources(objects: Objects, pod: Pod, volume: Object) -> Iterator[str]:
             for item in (given.get("items") or []) if found else []:
                 if item.get("key") not in keys_of(found):
                     yield f"{pod.title}: {kind}/{name} has no {item.get('key')}"
+            mode = given.get("defaultMode", 0o644)
+            if not (mode & 0o004 or (pod.spec.get("securityContext") or {}).get("fsGroup")):
+                yield f"{pod.title}: {kind}/{name} is root's, and nobody else may read it"
     claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-    if claim and not objects.find("PersistentVolumeClaim", claim, pod.namespace):
+    found = objects.find("PersistentVolumeClaim", str(claim), pod.namespace)
+    if claim and not found:
         yield f"{pod.title}: there is no PersistentVolumeClaim/{claim}"
+    modes = set((found or {}).get("spec", {}).get("accessModes") or [])
+    if claim and found and objects.is_served(pod) and not modes & _OF_MANY:
+        yield f"{pod.title}: pods on one node alone can mount PersistentVolumeClaim/{claim}"
 
 
 def keys_of(configured: Object | None) -> set[str]:
