@@ -154,10 +154,18 @@ def asks_dns(objects: Objects, pod: Pod) -> bool:
             one.get("protocol", "TCP") == protocol and one.get("port") == DNS
             for policy in out
             for rule in policy["spec"].get("egress") or []
+            if not rule.get("to") or any(_is_of_dns(peer) for peer in rule["to"])
             for one in rule.get("ports") or []
         )
         for protocol in ("UDP", "TCP")
     )
+
+
+def _is_of_dns(peer: Object) -> bool:
+    """Says whether a peer may be the DNS, which is in the namespace kube-system."""
+    labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
+    is_there = labels.get(_OF_NAMESPACES, "kube-system") == "kube-system"
+    return "ipBlock" in peer or ("namespaceSelector" in peer and is_there)
 
 
 def accepts_everybody(objects: Objects, pod: Pod, port: int) -> bool:

@@ -148,7 +148,9 @@ def _file_in_config(objects: Objects, container: Container, path: str) -> Iterat
     for mount in container.mounts:
         place = str(mount.get("mountPath", "")).rstrip("/")
         source = container.pod.volumes.get(str(mount.get("name")), {}).get("configMap")
-        if source and path.startswith(f"{place}/") and not mount.get("subPath"):
+        if source and path.startswith(f"{place}/") and mount.get("subPath"):
+            yield f"{container.title}: {path} is below {place}, which is one file"
+        elif source and path.startswith(f"{place}/"):
             found = objects.find("ConfigMap", str(source.get("name")), container.pod.namespace)
             items = {str(one.get("path")) for one in source.get("items") or []}
             name = path.removeprefix(f"{place}/")

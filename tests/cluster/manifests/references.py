@@ -1,5 +1,6 @@
 """References between objects: selectors, ports, targets of scalers, routes and monitors."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -141,14 +142,19 @@ def budgets(objects: Objects) -> Iterator[str]:
             yield f"{title(one)} lets no pod go, and no node be drained"
         for pod in found:
             least = _replicas(objects, pod)
-            if isinstance(spec.get("minAvailable"), int) and spec["minAvailable"] >= least:
-                yield f"{title(one)} keeps {spec['minAvailable']} of {least} pods"
+            if (kept := _kept(spec.get("minAvailable", 0), least)) >= least:
+                yield f"{title(one)} keeps {kept} of {least} pods"
             if pod in budgeted:
                 yield f"{pod.title} has two PodDisruptionBudgets, and so cannot be evicted"
         budgeted += found
     for pod in objects.pods:
         if pod.owner.get("kind") in _SCALED and objects.is_served(pod) and pod not in budgeted:
             yield f"{pod.title} has no PodDisruptionBudget"
+
+
+def _kept(given: int | str, least: int) -> int:
+    """Returns how many of `least` pods a budget keeps: a share of them is rounded up."""
+    return given if isinstance(given, int) else math.ceil(int(given.rstrip("%")) * least / 100)
 
 
 def _replicas(objects: Objects, pod: Pod) -> int:

@@ -320,8 +320,20 @@ def _reached_by_name(objects: Objects, pod: Pod, host: str, port: int) -> Iterat
 def fetched(objects: Objects) -> Iterator[str]:
     """Pods that fetch something and may not reach it."""
     for pod in objects.pods:
+        for one in pod.containers:
+            if "TARGET" in one.env and _volume(one, one.env["TARGET"]) not in _read(pod):
+                yield f"{one.title} fetches into {one.env['TARGET']}, which no model server reads"
         if any(one.role == "init" and "SOURCE" in one.env for one in pod.containers):
             if not network.asks_dns(objects, pod):
                 yield f"{pod.title} fetches its models, and may not ask the DNS"
             if not network.reaches_outside(objects, pod, 443):
                 yield f"{pod.title} fetches its models, and may not connect to anybody at 443"
+
+
+def _volume(container: Container, path: str | None) -> object:
+    """Returns the name of the volume that is mounted at a path."""
+    return next((one["name"] for one in container.mounts if one.get("mountPath") == path), None)
+
+
+def _read(pod: Pod) -> set[object]:
+    return {_volume(one, "/models") for one in pod.containers if one.is_model_server} - {None}
