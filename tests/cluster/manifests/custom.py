@@ -325,3 +325,8 @@ def _asked(objects: Objects, one: Object) -> Iterator[str]:
     protocol = model.get("protocolVersion", "v1")
     if protocol not in (found["spec"].get("protocolVersions") or []):
         yield f"{title(one)}: {title(found)} does not speak {protocol}"
+    grace = one["spec"]["predictor"].get("terminationGracePeriodSeconds", 30)
+    for container in found["spec"].get("containers") or []:
+        hook = (container.get("lifecycle") or {}).get("preStop") or {}
+        if grace <= (hook.get("sleep") or {}).get("seconds", 0):
+            yield f"{title(one)}: its grace of {grace} s is over before preStop is"

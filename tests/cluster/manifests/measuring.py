@@ -8,7 +8,7 @@ from functools import cache
 import yaml
 
 from harness.paths import ROOT
-from tests.cluster.manifests.objects import Objects, title
+from tests.cluster.manifests.objects import Object, Objects, matches, namespace, title
 from tests.cluster.manifests.service import paths
 
 ADAPTER = ROOT / "deploy/kubernetes/components/scaling-waiting/prometheus-adapter.yaml"
@@ -17,6 +17,7 @@ _PARTS = re.compile(r"_(bucket|sum|count)$")
 _ROW = re.compile(r"^\| `(vitrine_\w+)` \| \w+ \| ([^|]*) \|", re.MULTILINE)
 _OF_PROMETHEUS = {"job", "namespace", "pod", "instance", "service", "le"}
 _CONFIG = ROOT / "deploy/tensorflow_serving/monitoring.config"
+_PROMETHEUS = ROOT / "deploy/monitoring/prometheus/prometheus.yml"
 _KINDS = {"pods": "custom", "object": "custom", "external": "external"}
 """Rules of prometheus-adapter for each source of a scaler's metric."""
 
@@ -56,6 +57,34 @@ def scraped(objects: Objects) -> Iterator[str]:
             for endpoint in one["spec"].get(key) or []:
                 if endpoint.get("path", "/metrics") not in known:
                     yield f"{title(one)}: nobody has metrics at {endpoint.get('path')}"
+                for job in _jobs(objects, one, endpoint) - jobs():
+                    yield f"{title(one)}: alerts and dashboard know no job {job}"
+
+
+@cache
+def jobs() -> set[str]:
+    """Returns the names of jobs that alerts and the dashboard ask for."""
+    configs = yaml.safe_load(_PROMETHEUS.read_text())["scrape_configs"]
+    return {one["job_name"] for one in configs}
+
+
+def _jobs(objects: Objects, monitor: Object, endpoint: Object) -> set[str]:
+    """Returns the jobs that the operator makes of an endpoint: of a relabeling, of the label that
+    `jobLabel` names, or else of the monitored object's name."""
+    for rule in endpoint.get("relabelings") or []:
+        if rule.get("targetLabel") == "job" and "sourceLabels" not in rule:
+            return {str(rule.get("replacement"))}
+    if monitor.get("kind") == "PodMonitor":
+        found = [pod.labels for pod in objects.pods]
+        names = [f"{namespace(monitor)}/{monitor['metadata']['name']}"]
+    else:
+        services = [one["metadata"] for one in objects.of("Service")]
+        selector = monitor["spec"].get("selector")
+        services = [one for one in services if matches(selector, one.get("labels") or {})]
+        found = [one.get("labels") or {} for one in services]
+        names = [one["name"] for one in services]
+    label = monitor["spec"].get("jobLabel")
+    return {each[label] for each in found if label in each} if label else set(names)
 
 
 def unknown_metrics(text: str) -> Iterator[str]:

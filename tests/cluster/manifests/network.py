@@ -10,6 +10,9 @@ HTTPS = 443
 ANYWHERE = {DNS, HTTPS}
 """Ports at which a pod may connect to anybody."""
 
+_OF_NAMESPACES = "kubernetes.io/metadata.name"
+"""Label that each namespace has by itself."""
+
 
 def policies(objects: Objects) -> Iterator[str]:
     """NetworkPolicies of no pod, that name ports that are not there, or that say two things."""
@@ -86,6 +89,9 @@ def _peers(objects: Objects, policy: Object, peers: list[Object]) -> Iterator[st
     for peer in peers:
         if "ipBlock" in peer and len(peer) > 1:
             yield f"{title(policy)}: an ipBlock has no selector beside it"
+        for key in (peer.get("namespaceSelector") or {}).get("matchLabels") or {}:
+            if key != _OF_NAMESPACES:
+                yield f"{title(policy)}: no namespace has the label {key} by itself"
         is_here = "podSelector" in peer and "namespaceSelector" not in peer
         if is_here and not objects.selected(peer["podSelector"], namespace(policy)):
             yield f"{title(policy)}: a podSelector of its rules matches no pod"
@@ -148,10 +154,18 @@ def asks_dns(objects: Objects, pod: Pod) -> bool:
             one.get("protocol", "TCP") == protocol and one.get("port") == DNS
             for policy in out
             for rule in policy["spec"].get("egress") or []
+            if not rule.get("to") or any(_is_of_dns(peer) for peer in rule["to"])
             for one in rule.get("ports") or []
         )
         for protocol in ("UDP", "TCP")
     )
+
+
+def _is_of_dns(peer: Object) -> bool:
+    """Says whether a peer may be the DNS, which is in the namespace kube-system."""
+    labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
+    is_there = labels.get(_OF_NAMESPACES, "kube-system") == "kube-system"
+    return "ipBlock" in peer or ("namespaceSelector" in peer and is_there)
 
 
 def accepts_everybody(objects: Objects, pod: Pod, port: int) -> bool:

@@ -26,6 +26,7 @@ _LEAST = {
     "initialDelaySeconds": 0,
 }
 _READ = {"image", "configMap", "secret", "projected", "persistentVolumeClaim"}
+_OF_MANY = {"ReadWriteMany", "ReadOnlyMany"}
 _CONFIGURED = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
 
 
@@ -65,9 +66,16 @@ def _sources(objects: Objects, pod: Pod, volume: Object) -> Iterator[str]:
             for item in (given.get("items") or []) if found else []:
                 if item.get("key") not in keys_of(found):
                     yield f"{pod.title}: {kind}/{name} has no {item.get('key')}"
+            mode = given.get("defaultMode", 0o644)
+            if not (mode & 0o004 or (pod.spec.get("securityContext") or {}).get("fsGroup")):
+                yield f"{pod.title}: {kind}/{name} is root's, and nobody else may read it"
     claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-    if claim and not objects.find("PersistentVolumeClaim", claim, pod.namespace):
+    found = objects.find("PersistentVolumeClaim", str(claim), pod.namespace)
+    if claim and not found:
         yield f"{pod.title}: there is no PersistentVolumeClaim/{claim}"
+    modes = set((found or {}).get("spec", {}).get("accessModes") or [])
+    if claim and found and objects.is_served(pod) and not modes & _OF_MANY:
+        yield f"{pod.title}: pods on one node alone can mount PersistentVolumeClaim/{claim}"
 
 
 def keys_of(configured: Object | None) -> set[str]:
@@ -140,7 +148,9 @@ def _file_in_config(objects: Objects, container: Container, path: str) -> Iterat
     for mount in container.mounts:
         place = str(mount.get("mountPath", "")).rstrip("/")
         source = container.pod.volumes.get(str(mount.get("name")), {}).get("configMap")
-        if source and path.startswith(f"{place}/") and not mount.get("subPath"):
+        if source and path.startswith(f"{place}/") and mount.get("subPath"):
+            yield f"{container.title}: {path} is below {place}, which is one file"
+        elif source and path.startswith(f"{place}/"):
             found = objects.find("ConfigMap", str(source.get("name")), container.pod.namespace)
             items = {str(one.get("path")) for one in source.get("items") or []}
             name = path.removeprefix(f"{place}/")
@@ -215,7 +225,8 @@ def ends(objects: Objects) -> Iterator[str]:
             if container.is_gateway and stop and "exec" in stop:
                 yield f"{container.title}: preStop runs a command, and the gateway's image has none"
             wait_s = ((stop or {}).get("sleep") or {}).get("seconds", 0)
-            if container.role == "main" and objects.is_served(container.pod) and not wait_s > 0:
+            is_asked = objects.is_served(pod) or pod.is_runtime  # whose Service KServe makes
+            if container.role == "main" and is_asked and not wait_s > 0:
                 yield f"{container.title} has no preStop sleep, and loses what comes meanwhile"
             needed_s = wait_s + drain_s(container)
             if not grace > needed_s:

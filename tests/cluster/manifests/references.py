@@ -1,5 +1,6 @@
 """References between objects: selectors, ports, targets of scalers, routes and monitors."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -96,6 +97,7 @@ def services(objects: Objects) -> Iterator[str]:
         if not found:
             yield f"{title(one)}: its selector matches no pod"
         ports = spec.get("ports") or []
+        yield from (f"{title(one)} {said}" for said in _traffic(spec))
         if not ports:
             yield f"{title(one)} has no port"
         if len(ports) > 1 and not all(port.get("name") for port in ports):
@@ -105,6 +107,13 @@ def services(objects: Objects) -> Iterator[str]:
             for pod in found:
                 if pod.port(target) is None:
                     yield f"{title(one)}: {pod.title} has no port {target}"
+
+
+def _traffic(spec: Object) -> Iterator[str]:
+    if spec.get("publishNotReadyAddresses"):
+        yield "has the addresses of pods that are not ready"
+    if spec.get("internalTrafficPolicy") == "Local":
+        yield "refuses who is on a node without such a pod"
 
 
 def service_port(objects: Objects, name: str, port: int | str, where: str) -> str:
@@ -133,14 +142,19 @@ def budgets(objects: Objects) -> Iterator[str]:
             yield f"{title(one)} lets no pod go, and no node be drained"
         for pod in found:
             least = _replicas(objects, pod)
-            if isinstance(spec.get("minAvailable"), int) and spec["minAvailable"] >= least:
-                yield f"{title(one)} keeps {spec['minAvailable']} of {least} pods"
+            if (kept := _kept(spec.get("minAvailable", 0), least)) >= least:
+                yield f"{title(one)} keeps {kept} of {least} pods"
             if pod in budgeted:
                 yield f"{pod.title} has two PodDisruptionBudgets, and so cannot be evicted"
         budgeted += found
     for pod in objects.pods:
         if pod.owner.get("kind") in _SCALED and objects.is_served(pod) and pod not in budgeted:
             yield f"{pod.title} has no PodDisruptionBudget"
+
+
+def _kept(given: int | str, least: int) -> int:
+    """Returns how many of `least` pods a budget keeps: a share of them is rounded up."""
+    return given if isinstance(given, int) else math.ceil(int(given.rstrip("%")) * least / 100)
 
 
 def _replicas(objects: Objects, pod: Pod) -> int:
@@ -161,7 +175,8 @@ def _scalers(objects: Objects, pod: Pod) -> list[Object]:
 
 def _scaled(objects: Objects, one: Object) -> Pod | None:
     ref = one["spec"].get("scaleTargetRef") or {}
-    wanted = ref.get("apiVersion", "apps/v1"), ref.get("kind", "Deployment"), ref.get("name")
+    defaults = ("apps/v1", "Deployment") if one.get("kind") == "ScaledObject" else (None, None)
+    wanted = ref.get("apiVersion", defaults[0]), ref.get("kind", defaults[1]), ref.get("name")
     for pod in objects.pods:
         owner = pod.owner
         given = owner.get("apiVersion"), owner.get("kind"), owner.get("metadata", {}).get("name")
@@ -238,7 +253,7 @@ def _metric(pod: Pod, metric: Object) -> Iterator[str]:
     if target.keys() - {"type"} != {_VALUES.get(str(target.get("type")))}:
         yield f"a target of type {target.get('type')} has {', '.join(target.keys() - {'type'})}"
     utilization = target.get("averageUtilization", 1)
-    if not (isinstance(utilization, int) and utilization > 0):
+    if not (isinstance(utilization, int) and 0 < utilization <= 100):
         yield f"averageUtilization {utilization!r}"
     if kind == "ContainerResource":
         yield from _requested(pod, source.get("container"), source.get("name"))
@@ -262,9 +277,13 @@ def _trigger(pod: Pod, trigger: Object) -> Iterator[str]:
     if trigger.get("type") in ("cpu", "memory"):
         if name := given.get("containerName"):
             yield from _requested(pod, name, trigger["type"])
+        if trigger.get("metricType") not in ("Utilization", "AverageValue"):
+            yield f"{trigger['type']} has the metricType {trigger.get('metricType')!r}"
         if not quantity(given.get("value")):
             yield f"value {given.get('value')!r} is no number"
     elif trigger.get("type") == "prometheus":
+        if not given.get("query"):
+            yield "asks Prometheus for nothing"
         if not quantity(given.get("threshold")):
             yield f"threshold {given.get('threshold')!r} is no number"
         if not str(given.get("serverAddress", "")).startswith(("http://", "https://")):

@@ -1,9 +1,11 @@
 """Rights and resources of pods: no more than the Pod Security Standard "restricted" allows."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from tests.cluster.manifests.objects import Container, Objects, Pod
+from tests.cluster.manifests.syntax import quantity
 
 _POD = {
     "automountServiceAccountToken": False,
@@ -97,10 +99,23 @@ def writing(objects: Objects) -> Iterator[str]:
     for container in objects.containers:
         if (container.is_gateway or container.is_model_server) and not _writes(container, "/tmp"):  # noqa: S108
             yield f"{container.title} has no /tmp to write to"
+        yield from _in_memory(container)
     for pod in objects.pods:
         for name, volume in pod.volumes.items():
             if "emptyDir" in volume and not (volume["emptyDir"] or {}).get("sizeLimit"):
                 yield f"{pod.title}: the volume {name} has no sizeLimit"
+
+
+def _in_memory(container: Container) -> Iterator[str]:
+    """What a container writes to volumes in memory counts as its own memory."""
+    limits = (container.spec.get("resources") or {}).get("limits") or {}
+    limit, written = quantity(limits.get("memory")), Decimal(0)
+    for mount in container.mounts:
+        volume = container.pod.volumes.get(str(mount.get("name")), {}).get("emptyDir") or {}
+        if volume.get("medium") == "Memory" and not mount.get("readOnly"):
+            written += quantity(volume.get("sizeLimit")) or 0
+    if limit is not None and written > limit / 2:
+        yield f"{container.title}: volumes in memory take over half of its {limits['memory']}"
 
 
 def _writes(container: Container, path: str) -> bool:

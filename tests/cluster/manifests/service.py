@@ -223,7 +223,8 @@ def _asked(container: Container, probe: str, address: str) -> Iterator[str]:
         yield "the models: where model servers are away, all gateways are"
 
 
-def _addresses(container: Container) -> list[str]:
+def addresses_of(container: Container) -> list[str]:
+    """Returns the addresses of model servers that a gateway is given."""
     given = container.env.get("VITRINE_MODEL_SERVER") or ""
     return [each.strip().partition("@")[0] for each in given.split(",") if each.strip()]
 
@@ -231,7 +232,7 @@ def _addresses(container: Container) -> list[str]:
 def _has_own_model_server(container: Container) -> bool:
     return all(
         each.startswith("ttrpc:") or each.rpartition(":")[0] in _LOCAL
-        for each in _addresses(container)
+        for each in addresses_of(container)
     )
 
 
@@ -240,10 +241,10 @@ def addresses(objects: Objects) -> Iterator[str]:
     for container in objects.containers:
         if not container.is_gateway:
             continue
-        if not _addresses(container):
+        if not addresses_of(container):
             yield f"{container.title} has no VITRINE_MODEL_SERVER"
         peers = container.env.get("VITRINE_PEERS") or "1"
-        named = [*_addresses(container), *([] if peers.isdigit() else [peers])]
+        named = [*addresses_of(container), *([] if peers.isdigit() else [peers])]
         for address in named:
             for said in _reached(objects, container, address):
                 yield f"{container.title}: {address}: {said}"
@@ -303,6 +304,8 @@ def _reached_by_name(objects: Objects, pod: Pod, host: str, port: int) -> Iterat
         yield f"Service/{name} is not headless, and stands for one address"
     if not network.asks_dns(objects, pod):
         yield f"{pod.title} may not ask the DNS"
+    if pod.spec.get("dnsPolicy", "ClusterFirst") in ("Default", "None"):
+        yield f"{pod.title} does not ask the cluster's DNS"
     for target in objects.behind(service):
         found = next(
             one for one in service["spec"]["ports"] if port in (one.get("port"), one.get("name"))
@@ -317,8 +320,20 @@ def _reached_by_name(objects: Objects, pod: Pod, host: str, port: int) -> Iterat
 def fetched(objects: Objects) -> Iterator[str]:
     """Pods that fetch something and may not reach it."""
     for pod in objects.pods:
+        for one in pod.containers:
+            if "TARGET" in one.env and _volume(one, one.env["TARGET"]) not in _read(pod):
+                yield f"{one.title} fetches into {one.env['TARGET']}, which no model server reads"
         if any(one.role == "init" and "SOURCE" in one.env for one in pod.containers):
             if not network.asks_dns(objects, pod):
                 yield f"{pod.title} fetches its models, and may not ask the DNS"
             if not network.reaches_outside(objects, pod, 443):
                 yield f"{pod.title} fetches its models, and may not connect to anybody at 443"
+
+
+def _volume(container: Container, path: str | None) -> object:
+    """Returns the name of the volume that is mounted at a path."""
+    return next((one["name"] for one in container.mounts if one.get("mountPath") == path), None)
+
+
+def _read(pod: Pod) -> set[object]:
+    return {_volume(one, "/models") for one in pod.containers if one.is_model_server} - {None}

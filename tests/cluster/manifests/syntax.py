@@ -267,7 +267,7 @@ def _resource(name: str, value: Any) -> Iterator[str]:
     if found is None or found < 0:
         yield f"{value!r} is no quantity"
     elif name == "cpu":
-        if found < Decimal("0.001") or found > 1000 or (found * 1000) % 1:
+        if found < Decimal("0.001") or found > 64 or (found * 1000) % 1:
             yield f"{value!r} are no processors"
     elif name in ("memory", "ephemeral-storage", "storage"):
         if found < 2**20 or found % 1:

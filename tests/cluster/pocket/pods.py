@@ -102,7 +102,7 @@ class Kept:
                 watching.append(self._liveness)
         elif not running.has_ended:
             self._pod.note(made.name, "startup probe failed")
-            await running.send(signal.SIGKILL)
+            await self._restart(running)
         await running.wait()
         for each in watching:
             each.cancel()
@@ -120,9 +120,12 @@ class Kept:
             self._pod.spawn(self._restart(self.running))
 
     async def _restart(self, running: RunningContainer) -> None:
-        await self._hook(running, self._pod.template.grace_s)
+        """Ends a container that a probe has given up: hook and SIGTERM share the grace period."""
+        loop, grace_s = asyncio.get_running_loop(), self._pod.template.grace_s
+        deadline = loop.time() + grace_s
+        await self._hook(running, grace_s)
         await running.send(signal.SIGTERM)
-        if not await running.wait(self._pod.template.grace_s):
+        if not await running.wait(max(_LEAST_S, deadline - loop.time())):
             await running.send(signal.SIGKILL)
 
     async def _hook(self, running: RunningContainer, left_s: float) -> None:
