@@ -19,6 +19,7 @@ from vitrine_client.errors import ResourceExhausted, Unavailable, Unreachable, V
 from vitrine_client.tfserving import ttrpc
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.http.problems import message_of
+from vitrine_serving.gateway.upstream import local_link
 from vitrine_serving.gateway.upstream.local import LocalChannel
 
 CODE = grpc.StatusCode
@@ -240,6 +241,26 @@ def test_odd_servers(script, tmp_path):
             assert any(words in told for words in ("closed the connection", "no ttrpc", "Deadline"))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("pauses", {local_link.PAUSES_LINES, False})
+def test_a_server_that_does_not_read(pauses, monkeypatch):
+    """Gets no more than it has room for, also by a Python whose `writelines` never says that."""
+    monkeypatch.setattr(local_link, "PAUSES_LINES", pauses)
+    ours, theirs = socket.socketpair()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        link = local_link.LocalLink(*[lambda *_: None] * 3)
+        transport, _ = await loop.create_connection(lambda: link, sock=ours)
+        asked = SERVICE, "Predict", bytes(MOST - 1024)
+        for _ in range(8):
+            link.send(local_link.LocalCall(lambda _: None, asked, None, (), loop))
+        assert transport.get_write_buffer_size() < 2 * MOST
+        transport.abort()
+
+    with theirs:
+        asyncio.run(main())
 
 
 def test_answers_to_those_who_have_left_and_of_other_kinds(tmp_path):

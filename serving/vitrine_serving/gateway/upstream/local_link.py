@@ -1,6 +1,7 @@
 """Local link: one ttrpc connection of the gateway, and the calls that are in flight over it."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,12 @@ from vitrine_client.tfserving import messages, ttrpc
 
 LAST_STREAM = ttrpc.LAST_STREAM - (1 << 20)
 """Number of a stream from which on another connection is made; those beyond are for meanwhile."""
+
+PAUSES_LINES = not (
+    (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+)
+"""Whether asyncio tells who writes several pieces that the other side takes no more
+(CVE-2024-12254)."""
 
 _Metadata = Sequence[tuple[str, str]]
 _Code = grpc.StatusCode
@@ -123,7 +130,10 @@ class LocalLink(asyncio.BufferedProtocol):
         call.link, call.stream = self, stream
         self._calls[stream] = call
         self._next = stream + 2
-        self._transport.writelines(frame)
+        if PAUSES_LINES:
+            self._transport.writelines(frame)
+        else:
+            self._transport.write(b"".join(frame))
         if stream >= self._last_stream:
             self._make_next(self)
 
