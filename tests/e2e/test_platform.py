@@ -74,7 +74,7 @@ def test_ipv6(model_server, log, host):
     if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):  # noqa: PTH110
         pytest.skip("no IPv6 here")
     with gateway(model_server.address, log, host=host) as running_gateway:
-        port = running_gateway.address.split(":")[1]
+        port = running_gateway.address.rpartition(":")[2]
         assert requests.get(f"http://[::1]:{port}/healthz", timeout=20).ok
 
 

@@ -192,6 +192,9 @@ class LastFlush:
     def flush(self) -> None:
         self.threads.append(threading.get_ident())
 
+    def stop(self) -> None:
+        """Asks no peers."""
+
     def note(self, *_: object) -> None:
         """Sees nothing."""
 

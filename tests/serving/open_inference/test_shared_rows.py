@@ -299,6 +299,9 @@ class NotingWatch:
     def flush(self) -> None:
         self.told.append("flush")
 
+    def stop(self) -> None:
+        """Asks no peers."""
+
 
 def test_drift_is_told_before_the_end(runner):
     """What was noted a moment ago is not lost when the gateway stops."""
