@@ -192,8 +192,11 @@ class LastFlush:
     def flush(self) -> None:
         self.threads.append(threading.get_ident())
 
+    def start(self, *_: object) -> None:
+        """Has no peers."""
+
     def stop(self) -> None:
-        """Asks no peers."""
+        """Asks nobody."""
 
     def note(self, *_: object) -> None:
         """Sees nothing."""

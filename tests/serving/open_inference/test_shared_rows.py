@@ -299,8 +299,11 @@ class NotingWatch:
     def flush(self) -> None:
         self.told.append("flush")
 
+    def start(self, *_: object) -> None:
+        """Has no peers."""
+
     def stop(self) -> None:
-        """Asks no peers."""
+        """Asks nobody."""
 
 
 def test_drift_is_told_before_the_end(runner):
