@@ -18,7 +18,8 @@ from PIL import Image
 from harness.service import started_service
 from harness.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# In `make test` tests/contract serves one like it, and tests/training imports more.
+pytestmark = [pytest.mark.wide, pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAME = "cnn"
 ASKED = 1_000

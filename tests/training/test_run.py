@@ -128,6 +128,7 @@ def test_a_worse_model_is_refused(small_task, tmp_path):
     assert version_dir.name == "2"
 
 
+@pytest.mark.wide  # test_gate.py has what is refused, without a training
 def test_the_same_weights_are_not_published_twice(small_task, tmp_path):
     """A recipe that comes out as the newest version did publishes nothing, unless it is forced to,
     and leaves no checkpoint; names that Keras gives in the same process make no difference."""

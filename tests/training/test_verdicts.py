@@ -78,6 +78,10 @@ TRAININGS = {
 }
 
 
+MORE = ("too large", "too long", "good, ended early")
+"""Trainings whose words others get as well."""
+
+
 @pytest.fixture(scope="module")
 def images(dataset):
     """A task with so many training images; 2,000 to validate on."""
@@ -103,7 +107,10 @@ def judged(recipe, task):
     return verdict(curves(history, recipe, task))
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.wide if name in MORE else ()) for name in TRAININGS],
+)
 def test_a_training_gets_its_verdict(images, name):
     """Whatever the curves do, their level comes first."""
     recipe, rows, settings, word, cause = TRAININGS[name]

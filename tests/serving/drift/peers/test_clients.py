@@ -201,7 +201,7 @@ def test_one_that_refuses_our_certificate(tmp_path, ca):
 def test_one_without_tls_and_one_that_wants_it(tmp_path, ca):
     own = settings(make_certificate(tmp_path, "own", ca))
     with pytest.raises(PeerError):
-        told(OK, tls=own)
+        told(OK, tls=own, deadline_s=1)  # each waits for the other
     with pytest.raises(PeerError):
         told(OK, context=server_context(own))
 
