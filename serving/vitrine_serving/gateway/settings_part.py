@@ -1,7 +1,7 @@
 """Settings part: base class of the settings that one concept has, which stand beside its rule."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -35,23 +35,31 @@ class SettingsPart(BaseModel):
         )
 
 
+T = TypeVar("T")
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
 
 
-def each(check: Callable[[str], str]) -> AfterValidator:
-    """Returns the validator of `Names`, by a check that returns one or raises `InvalidRequest` or
+def by(check: Callable[[T], T]) -> AfterValidator:
+    """Returns the validator of a value, by a check that returns it or raises `InvalidRequest` or
     `ValueError`."""
 
-    def checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    def checked(value: T) -> T:
         try:
-            return tuple(map(check, names))
+            return check(value)
         except InvalidRequest as error:
             raise ValueError(str(error)) from error
 
     return AfterValidator(checked)
+
+
+def each(check: Callable[[str], str]) -> AfterValidator:
+    """Returns the validator of `Names`, by the check of one."""
+    return by(lambda names: tuple(map(check, names)))
 
 
 Count = Annotated[int, Field(ge=1)]

@@ -5,11 +5,8 @@ import socket
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator
-
-from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import checked_peers
-from vitrine_serving.gateway.settings_part import SettingsPart
+from vitrine_serving.gateway.settings_part import SettingsPart, by
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.discovery import (
     MOST_FOUND_BYTES,
@@ -20,17 +17,10 @@ from vitrine_serving.gateway.upstream.discovery import (
 )
 
 
-def _checked(text: str) -> str:
-    try:
-        return checked_peers(text)
-    except InvalidRequest as error:
-        raise ValueError(str(error)) from error
-
-
 class PeersSettings(SettingsPart):
     """Gateways of the same service."""
 
-    peers: Annotated[str, AfterValidator(_checked)] = "1"
+    peers: Annotated[str, by(checked_peers)] = "1"
     """Gateways that share the clients of this service, itself among them: their number, or a name
     with the address of each, HOST:PORT, looked up each second. Rate limits are shared out among
     them, and drift is looked for in the images of all, if they have a name."""

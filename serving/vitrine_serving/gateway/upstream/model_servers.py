@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import grpc
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from vitrine_client.errors import (
-    InvalidRequest,
     ResourceExhausted,
     Unavailable,
     VitrineError,
@@ -30,7 +29,7 @@ from vitrine_client.tfserving import messages, ttrpc
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.descriptions import Descriptions
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
+from vitrine_serving.gateway.settings_part import Names, SettingsPart, by, each
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
@@ -61,21 +60,6 @@ _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 _SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-def _checked_socket(path: str) -> str:
-    """Returns the path of a socket, empty for none."""
-    try:
-        return local_sockets.checked_choice(path)
-    except InvalidRequest as error:
-        raise ValueError(str(error)) from error
-
-
-def _checked_zone(zone: str) -> str:
-    try:
-        return checked_zone(zone) if zone else zone
-    except InvalidRequest as error:
-        raise ValueError(str(error)) from error
-
-
 class UpstreamSettings(SettingsPart):
     """Addresses of the model servers."""
 
@@ -85,10 +69,10 @@ class UpstreamSettings(SettingsPart):
     """The model servers' gRPC addresses, HOST:PORT or HOST:PORT@ZONE, separated by commas;
     ttrpc:PATH for the local socket of an embedded one. By default that of `VITRINE_LOCAL_SOCKET`,
     else `VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420."""
-    zone: Annotated[str, AfterValidator(_checked_zone)] = ""
+    zone: Annotated[str, by(checked_zone)] = ""
     """Zone of the gateway: model servers in it are asked, and others where fewer than half of them
     may be."""
-    local_socket: Annotated[str, AfterValidator(_checked_socket)] = ""
+    local_socket: Annotated[str, by(local_sockets.checked_choice)] = ""
     """Path of the socket on which an embedded model server on this machine is asked, faster than
     over gRPC; `vitrine-serve up` has one by itself, unless this is `off`."""
     model_server_name: str = ""
