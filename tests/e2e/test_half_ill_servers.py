@@ -72,7 +72,7 @@ def is_ejected(running: Gateway, server: FakeModelServer) -> bool:
     return found.total("vitrine_model_server_ejected", address=server.address) == 1
 
 
-@pytest.mark.parametrize(("illness", "servers"), zip(ILLNESSES, (2, 3, 3), strict=True))
+@pytest.mark.parametrize(("illness", "servers"), list(zip(ILLNESSES, (2, 3, 3), strict=True)))
 def test_a_half_ill_server_is_left_alone_until_it_is_well(illness, servers):
     """Within 100 calls to it; no client gets a failed answer, and no other server is left alone."""
     reason, ill_answer = ILLNESSES[illness]

@@ -96,6 +96,8 @@ class DecodingProcesses:
         try:
             _forget_the_master({self._offering.fileno(), self._lifeline})
             self._serve()
+        except ConnectionError:
+            pass  # nobody is left who would take an offer: the gateway has ended
         except Exception:
             log.exception("A decoding process failed")
         finally:
