@@ -45,8 +45,9 @@ def main(
     variant = Variant(
         seconds, not without_pre_stop, kill_gateway, models.absolute() if models else None
     )
+    print(f"The pods start; then {seconds:g} s of load, and these changes:", flush=True)
     try:
-        report = asyncio.run(play(variant, folder))
+        report = asyncio.run(play(variant, folder, lambda line: print(line, flush=True)))
     except NotInTimeError as error:
         sys.exit(f"Error: {error}")
     print(*report.lines(10 if seconds < 120 else 30), sep="\n")

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,8 +101,11 @@ def without_pre_stop(manifests: Manifests) -> Manifests:
     return dataclasses.replace(manifests, deployments=deployments)
 
 
-async def play(variant: Variant, folder: Path) -> Report:
-    """Runs a cluster in this process's namespaces, and the load; returns what came of it."""
+async def play(
+    variant: Variant, folder: Path, tell: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Runs a cluster in this process's namespaces, and the load; returns what came of it. Each
+    change is told when it is made."""
     manifests = read(MANIFESTS)
     if not variant.has_pre_stop:
         manifests = without_pre_stop(manifests)
@@ -123,7 +126,7 @@ async def play(variant: Variant, folder: Path) -> Report:
         options = ["--next"] if variant.kills_gateway else []
         command = load.command(folder, GATEWAYS, PORT, variant.for_s, *options)
         clients = await asyncio.create_subprocess_exec(*command)
-        changing = asyncio.create_task(_change(cluster, variant.plan))
+        changing = asyncio.create_task(_change(cluster, variant.plan, tell))
         try:
             await asyncio.wait_for(clients.wait(), variant.for_s + 60)
         finally:
@@ -143,7 +146,7 @@ async def _pictures(cluster: PocketCluster, variant: Variant, folder: Path) -> N
     pictures.save(folder, made)
 
 
-async def _change(cluster: PocketCluster, plan: Plan) -> None:
+async def _change(cluster: PocketCluster, plan: Plan, tell: Callable[[str], None]) -> None:
     """Makes the changes of a plan, each when it is time."""
     began_s, chance = time.monotonic() + 1, random.Random(7)
     gateways, servers = cluster.controllers[GATEWAYS], cluster.controllers[SERVERS]
@@ -151,6 +154,7 @@ async def _change(cluster: PocketCluster, plan: Plan) -> None:
     for at_s, what in plan:
         await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
         cluster.note("-", what)
+        tell(f"{at_s:4.0f} s  {what}")
         match what.split():
             case ["roll", which]:
                 (gateways if which == "gateways" else servers).roll()
