@@ -18,7 +18,7 @@ class NoSuchName(Exception):
 
 
 class NoNameService(Exception):
-    """A lookup without an answer: nobody knows whether the name has addresses."""
+    """DNS lookup without an answer: nobody knows whether the name has addresses."""
 
 
 @dataclass(frozen=True)

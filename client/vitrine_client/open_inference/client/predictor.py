@@ -107,7 +107,7 @@ def found_model(
 
 
 class V2Predictor:
-    """Predictor that asks a server, and closes it in the end; `layers` say what is known of the
+    """Picture predictor: asks a server, and closes it in the end; `layers` say what is known of the
     model's pictures and answers, and `told` is told what a user should know."""
 
     def __init__(
@@ -174,7 +174,7 @@ class V2Predictor:
 
 
 class _AskedModel:
-    """Model that is asked about batches, in several threads. What only its answers tell is known
+    """Asked model: takes batches, in several threads. What only its answers tell is known
     once one picture was answered."""
 
     def __init__(

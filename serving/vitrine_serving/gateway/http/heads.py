@@ -99,7 +99,7 @@ class RequestHead(NamedTuple):
 
 
 class _Parsed(NamedTuple):
-    """Head without what is each request's own."""
+    """HTTP request head without what is each request's own."""
 
     method: str
     path: str

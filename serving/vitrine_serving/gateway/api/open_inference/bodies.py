@@ -99,7 +99,7 @@ TASKS: Mapping[str, Task] = {_TASK: _to_binary}
 
 
 class BodyReader:
-    """Reader of the bodies of requests: what takes long is read by `offload`, which is called as
+    """Request body reader: what takes long is read by `offload`, which is called as
     `asyncio.to_thread` is, and in decoding jobs. JSON has `max_values` at most, and
     `max_json_bytes`, of which what follows it is none."""
 

@@ -48,7 +48,7 @@ _MOST_FORMS = 256  # as many as heads are known
 
 
 class V2Inference(NamedTuple):
-    """Response to a request of inference, and what telemetry notes of it: also its rows, and the
+    """Inference response, and what telemetry notes of it: also its rows, and the
     calls that were made for it, or its part of one that it shared."""
 
     response: V2Response

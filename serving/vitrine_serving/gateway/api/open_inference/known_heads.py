@@ -34,7 +34,7 @@ class _Input(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """Head that was read; the inputs have `size` bytes in all. `form` is what stands for it."""
+    """JSON head: its inputs have `size` bytes in all. `form` is what stands for it."""
 
     inputs: tuple[_Input, ...]
     size: int
