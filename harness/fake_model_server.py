@@ -2,9 +2,10 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
@@ -18,12 +19,14 @@ LONGEST_S = 30.0
 
 @dataclass(frozen=True)
 class Call:
-    """A call as it came: its method's path, its message, its metadata and the seconds it had."""
+    """A call as it came: its method's path, its message, its metadata, the seconds it had, and when
+    it came, in seconds of `time.monotonic`."""
 
     method: str
     request: bytes
     metadata: dict[str, str]
     left_s: float
+    came_s: float = field(default_factory=time.monotonic)
 
 
 Answer = Callable[[Call, grpc.ServicerContext], bytes]

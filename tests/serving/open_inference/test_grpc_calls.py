@@ -210,7 +210,7 @@ def test_calls_that_come_as_the_gateway_ends_are_answered(caller, servers):
 
     async def run():
         calls = [asyncio.create_task(caller.called("ModelInfer", asked())) for _ in range(8)]
-        ending = asyncio.create_task(caller.server.end(10))
+        ending = asyncio.create_task(caller.server.end(10, quiet_s=0.5))
         await asyncio.sleep(0)
         calls += [asyncio.create_task(caller.called("ModelInfer", asked())) for _ in range(8)]
         found = {(await each).code for each in calls}

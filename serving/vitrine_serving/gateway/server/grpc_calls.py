@@ -28,7 +28,7 @@ SLOWEST = 1024
 
 KIND = "application/grpc"
 
-_QUIET_S = 0.1
+QUIET_S = 0.1
 _MOST_HELD_S = 1.0
 """Seconds without a call after which no more are awaited, and in which there is always an end."""
 
@@ -83,14 +83,15 @@ class ClientCalls:
         itself, when the call was admitted."""
         return grpc.stream_unary_rpc_method_handler(partial(self._answer, method))
 
-    async def hold(self) -> None:
-        """Has answers wait until `send`, and returns when no more calls come: clients that wait
-        for an answer send nothing. gRPC cancels what has come and was not taken when it stops."""
+    async def hold(self, quiet_s: float) -> None:
+        """Has answers wait until `send`, and returns when no call came for `quiet_s` seconds:
+        clients that wait for an answer send nothing. gRPC cancels what has come and was not taken
+        when it stops."""
         self._may_send.clear()
         until_s, come = time.monotonic() + _MOST_HELD_S, -1
         while come != self._come and time.monotonic() < until_s:
             come = self._come
-            await asyncio.sleep(_QUIET_S)
+            await asyncio.sleep(quiet_s)
 
     def send(self) -> None:
         """Sends the answers that wait."""

@@ -13,7 +13,7 @@ import grpc
 
 from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.server.grpc_bounds import OpenStreams
-from vitrine_serving.gateway.server.grpc_calls import ClientCalls
+from vitrine_serving.gateway.server.grpc_calls import QUIET_S, ClientCalls
 from vitrine_serving.gateway.server.grpc_health import GatewayHealth, reflection_handlers
 from vitrine_serving.gateway.server.grpc_stream import GrpcStreams
 
@@ -76,13 +76,13 @@ class GrpcServer:
         """Takes calls from now on."""
         await self._server.start()
 
-    async def end(self, grace_s: float) -> None:
-        """Takes no more calls, and answers those in hand within `grace_s`; streams end after the
-        requests that were read."""
+    async def end(self, grace_s: float, quiet_s: float = QUIET_S) -> None:
+        """Takes no more calls once none came for `quiet_s`, and answers those in hand within
+        `grace_s`; streams end after the requests that were read."""
         self._health.end()
         self._streams.end()
         if grace_s:
-            await self._calls.hold()
+            await self._calls.hold(quiet_s)
         stopping = asyncio.create_task(self._server.stop(grace_s))
         await asyncio.sleep(0)  # it has told the clients by then
         self._calls.send()
