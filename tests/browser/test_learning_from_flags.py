@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from harness.service import started_service
+from harness.service import Service, started_service
 from harness.waiting import wait_for
 from tests.browser.flagging import enter_key, flag
 from tests.browser.visit import Visit, answer, verdict
@@ -49,6 +50,17 @@ def give(page: Page, picture: Path, version: int) -> None:
     expect(answer(page, "lines")).to_have_attribute("aria-busy", "false")
 
 
+def available_versions(service: Service, key: str) -> list[int]:
+    """The versions of the model that answer now."""
+    headers = {"Authorization": f"Bearer {key}"}
+    found = requests.get(f"{service.url}/v1/models/lines", headers=headers, timeout=30).json()
+    return [
+        int(each["version"])
+        for each in found["model_version_status"]
+        if each["state"] == "AVAILABLE"
+    ]
+
+
 def test_from_a_wrong_answer_to_a_right_one(
     chromium: str, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +87,7 @@ def test_from_a_wrong_answer_to_a_right_one(
         noted = files["prediction_log"]
         wait_for(lambda: noted.exists() and "instances" in noted.read_text(), 10, "the picture")
         train(tmp_path, "--with-feedback", files["feedback_log"], "--predictions", noted)
+        wait_for(lambda: 2 in available_versions(service, key), 60, "version 2")
         page.reload()
         enter_key(page, key)
         give(page, odd, 2)
