@@ -57,7 +57,7 @@ def test_the_files_are_what_their_readers_read(tmp_path):
     outcome.write(tmp_path / "tuned", tuning())
     files = written(tmp_path / "tuned")
     assert set(files) == {*ALWAYS, "batching.config"}
-    assert files["gateway.env"] == "VITRINE_WORKERS=4\nVITRINE_MAX_BATCH_SIZE=64\n"
+    assert files["gateway.env"] == "VITRINE_WORKERS=4\nVITRINE_MAX_BATCH_SIZE=256\n"
     assert files["model-server.env"].splitlines() == [
         "VITRINE_INTRA_OP_THREADS=2",
         "VITRINE_INTER_OP_THREADS=1",

@@ -26,7 +26,7 @@ from vitrine_serving.gateway.settings import FIELDS
 from vitrine_serving.model_server.runtime.batching import read_parameters
 
 DEFAULT = Configuration()
-TOP = Configuration(workers=4, max_batch_size=256)
+TOP = Configuration(workers=4, max_batch_size=64)
 CORES = 4
 MEASURE_S = 20.0
 
@@ -55,9 +55,9 @@ class Machine:
 
 
 def hill(configuration: Configuration) -> float:
-    """Best with 4 processes and batches of 256: 1.56 times the default."""
-    slope = abs(math.log2(configuration.workers / 4)) + math.log2(
-        256 / configuration.max_batch_size
+    """Best with 4 processes and batches of 64: 1.56 times the default."""
+    slope = abs(math.log2(configuration.workers / 4)) + abs(
+        math.log2(64 / configuration.max_batch_size)
     )
     return 1000 * 1.16**-slope * (0.5 if configuration.batching else 1)
 

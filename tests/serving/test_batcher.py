@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.serving.crowd import Crowd, FakeServer, run
-from vitrine_client.errors import NotFound
+from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.shedding import QueueFull
 
@@ -143,6 +143,53 @@ def test_many_at_once():
         assert sent == list(chain.from_iterable(rows))
         assert len(crowd.server.batches) < 30
         assert crowd.batcher.waiting().get("m", 0) == 0
+
+    run(test)
+
+
+def test_a_model_that_takes_fewer_rows_than_a_batch_has():
+    """Requests that were refused together go alone, and later batches are half as large."""
+
+    async def test():
+        crowd, most = Crowd(FakeServer(), max_batch_size=8), 3
+        send = crowd.server.send
+
+        async def bounded(target, rows, *rest):
+            answers = await send(target, rows, *rest)
+            if len(rows) > most:
+                raise InvalidRequest("too many rows")
+            return answers
+
+        crowd.batcher = Batcher(bounded, max_batch_size=8, max_queued_rows=100)
+        first = await crowd.hold()
+        waiting = [crowd.ask(n) for n in range(1, 15)]
+        await crowd.enter(*waiting)
+        crowd.server.go_on.set()
+        assert [await each for each in (first, *waiting)] == [[n] for n in range(15)]
+        assert [len(each) for each in crowd.server.batches] == [1, 8, *[1] * 8, 4, *[1] * 4, 2]
+
+    run(test)
+
+
+def test_a_request_at_fault_does_not_make_batches_smaller():
+    async def test():
+        server = FakeServer()
+
+        async def refusing(target, rows, *rest):
+            answers = await server.send(target, rows, *rest)
+            if 5 in rows:
+                raise InvalidRequest("five")
+            return answers
+
+        crowd = Crowd(server)
+        crowd.batcher = Batcher(refusing, max_batch_size=8, max_queued_rows=100)
+        first = await crowd.hold()
+        waiting = [crowd.ask(n) for n in range(1, 17)]
+        await crowd.enter(*waiting)
+        server.go_on.set()
+        found = await asyncio.gather(first, *waiting, return_exceptions=True)
+        assert isinstance(found[5], InvalidRequest)
+        assert [len(each) for each in server.batches] == [1, 8, *[1] * 8, 8]
 
     run(test)
 

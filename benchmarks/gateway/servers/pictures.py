@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-MAX_BATCH_SIZE = 64
+MAX_BATCH_SIZE = 256
 """Most requests that go through the model at once, as in the gateway."""
 
 

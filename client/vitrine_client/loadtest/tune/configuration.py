@@ -17,7 +17,7 @@ class Batching:
     """TensorFlow Serving's `BatchingParameters`; the defaults are those of the batching.config that
     comes with the service. A batch may be waited for `batch_timeout_micros`."""
 
-    max_batch_size: int = 128
+    max_batch_size: int = 256
     batch_timeout_micros: int = 0
     num_batch_threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     max_enqueued_batches: int = 64
@@ -37,7 +37,7 @@ class Configuration:
     kernels take part), and `batching`, None for off."""
 
     workers: int = 2
-    max_batch_size: int = 64
+    max_batch_size: int = 256
     intra_op_threads: int = 1
     inter_op_threads: int = 1
     onednn: bool = False
@@ -94,7 +94,7 @@ def axes(kind: WorkloadKind, cores: int) -> list[Axis]:
         _switch(looks if kind in ("json", "rest", "grpc") else [on]),
         _batching("batch_timeout_micros", (0, 500, 2000)),
         _batching("num_batch_threads", (1, cores, 2 * cores)),
-        _batching("max_batch_size", (32, 128, 512)),
+        _batching("max_batch_size", (64, 256, 1024)),
         _setting("onednn", (False, True)),
     ]
     of_gateway = {"rest": [], "grpc": [], "json": [workers]}.get(kind, [workers, batch_size])

@@ -41,7 +41,7 @@ _SMOOTHING = 0.2
 class BatchingSettings(SettingsPart):
     """Size of batches."""
 
-    max_batch_size: Count = 64
+    max_batch_size: Count = 256
     """Most images that go to the model server in one call."""
 
 
@@ -322,9 +322,8 @@ class Batcher(Generic[T]):
         except (InvalidRequest, RowFault) as error:
             if len(batch) == 1:
                 _fail(batch, error)
-            else:  # perhaps the fault of one of them, or of their number
-                there = [task for task in batch if not task.answered.done()]
-                await asyncio.gather(*(self._answer(queue, [task]) for task in there))
+            else:
+                await self._answer_each(queue, batch)
             return
         except Exception as error:
             _fail(batch, error)
@@ -334,6 +333,16 @@ class Batcher(Generic[T]):
         usual_s = queue.usual_s or batch_s
         queue.usual_s = usual_s + (min(batch_s, _FAR_TIMES * usual_s) - usual_s) * _SMOOTHING
 
+    async def _answer_each(self, queue: _Queue[T], batch: list[_Task[T]]) -> None:
+        """Sends requests alone that were refused together: perhaps it is the fault of one of them.
+        Where none fails it was their number, and batches of the queue are half as large from then
+        on."""
+        there = [task for task in batch if not task.answered.done()]
+        await asyncio.gather(*(self._answer(queue, [task]) for task in there))
+        if all(task.answered.done() and not _has_failed(task) for task in there):
+            rows = [len(task.rows) for task in batch]
+            queue.max_batch_size = min(queue.max_batch_size, max(*rows, sum(rows) // 2))
+
     @staticmethod
     def _hand_out(batch: Sequence[_Task[T]], answers: T) -> None:
         start = 0
@@ -341,6 +350,10 @@ class Batcher(Generic[T]):
             if not task.answered.done():
                 task.answered.set_result(answers[start : start + len(task.rows)])
             start += len(task.rows)
+
+
+def _has_failed(task: _Task[Any]) -> bool:
+    return task.answered.cancelled() or task.answered.exception() is not None
 
 
 def _fail(batch: Sequence[_Task[Any]], error: Exception) -> None:
