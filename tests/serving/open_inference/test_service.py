@@ -99,7 +99,7 @@ def test_a_model_without_the_signature(runner):
 def test_model_config(asked):
     """A free first dimension is the batch's, and is left out; gRPC makes its message of it."""
     found = config(asked)
-    assert found["max_batch_size"] == 64
+    assert found["max_batch_size"] == 256
     assert found["input"] == [{"name": "images", "data_type": "TYPE_FP32", "dims": [28, 28]}]
     assert [each["dims"] for each in found["output"]] == [[], [10]]
     json_format.ParseDict(found, v2.ModelConfig())
