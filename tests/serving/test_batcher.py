@@ -171,13 +171,19 @@ def test_a_model_that_takes_fewer_rows_than_a_batch_has():
     run(test)
 
 
-def test_a_request_at_fault_does_not_make_batches_smaller():
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_request_at_fault_does_not_make_batches_smaller(leaves):
+    """Nor does one whose client has left when the others are answered."""
+
     async def test():
         server = FakeServer()
 
         async def refusing(target, rows, *rest):
             answers = await server.send(target, rows, *rest)
             if 5 in rows:
+                if leaves:
+                    waiting[4].cancel()
+                    await asyncio.wait([waiting[4]])
                 raise InvalidRequest("five")
             return answers
 
@@ -188,8 +194,8 @@ def test_a_request_at_fault_does_not_make_batches_smaller():
         await crowd.enter(*waiting)
         server.go_on.set()
         found = await asyncio.gather(first, *waiting, return_exceptions=True)
-        assert isinstance(found[5], InvalidRequest)
-        assert [len(each) for each in server.batches] == [1, 8, *[1] * 8, 8]
+        assert isinstance(found[5], asyncio.CancelledError if leaves else InvalidRequest)
+        assert [len(each) for each in server.batches] == [1, 8, *[1] * (7 if leaves else 8), 8]
 
     run(test)
 

@@ -335,11 +335,11 @@ class Batcher(Generic[T]):
 
     async def _answer_each(self, queue: _Queue[T], batch: list[_Task[T]]) -> None:
         """Sends requests alone that were refused together: perhaps it is the fault of one of them.
-        Where none fails it was their number, and batches of the queue are half as large from then
-        on."""
+        Where all are answered it was their number, and batches are half as large from then on, for
+        as long as the queue is there."""
         there = [task for task in batch if not task.answered.done()]
         await asyncio.gather(*(self._answer(queue, [task]) for task in there))
-        if all(task.answered.done() and not _has_failed(task) for task in there):
+        if not any(_has_failed(task) for task in batch):
             rows = [len(task.rows) for task in batch]
             queue.max_batch_size = min(queue.max_batch_size, max(*rows, sum(rows) // 2))
 
@@ -353,6 +353,7 @@ class Batcher(Generic[T]):
 
 
 def _has_failed(task: _Task[Any]) -> bool:
+    """Says whether a task that has ended has no answer, as one whose client has left."""
     return task.answered.cancelled() or task.answered.exception() is not None
 
 
