@@ -142,16 +142,23 @@ def test_drift_ends_with_its_version(training_run, dataset, tmp_path):
         def alarm() -> float:
             return Scraped.of(url).total("vitrine_drift_alarm", version="2", kind="covariate")
 
+        def seen(**labels: str) -> float:
+            return Scraped.of(url).total("vitrine_drift_images", **labels)
+
         for start in range(0, 200, 20):
             assert show(url, 255 - images[start : start + 20]) == "2"
         wait_for(lambda: alarm() == 1, 30, "the alarm")
         assert watched(url) == {("mlp", "2")}
         rollback(tmp_path, "mlp")
         wait_for(lambda: show(url, images[:20]) == "1", 30, "the version before")
+        for _ in range(SCRAPES):
+            assert show(url, images[:20]) == "1"
+        # Each process puts what it noted into the windows at once, of whatever version.
+        wait_for(lambda: seen(version="1") == 20 * (SCRAPES + 1), 30, "all images in the windows")
         wait_for(lambda: watched(url) == {("mlp", "1")}, 30, "that the other is not told of")
         restore(tmp_path, "mlp")
         wait_for(lambda: not watched(url), 30, "that none is told of: the newest is asked nothing")
         show(url, images[:20])
         wait_for(lambda: watched(url) == {("mlp", "2")}, 30, "the newest version")
-        assert Scraped.of(url).total("vitrine_drift_images") <= 20
+        assert seen() <= 20
         assert alarm() == 0
